@@ -1,0 +1,44 @@
+# Each target is the only command needed on a machine with python3 (3.11+), make and git.
+#   make env    the environment (.venv): evalsuite, CPU torch, vLLM (the CPU build unless there is an NVIDIA GPU)
+#   make demo   two real checkpoints, real vLLM servers, one report
+#   make test   the tests;  make lint  what CI checks;  make peers  lm-eval and Inspect in environments of their own
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+EVALSUITE_DATA ?=
+DEMO_LIMIT ?= 64
+DEMO := runs/demo
+
+.PHONY: env demo test lint types peers clean
+
+env: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml setup.py scripts/make-environment
+	scripts/make-environment $(VENV) $(PYTHON)
+	touch $@
+
+demo: env
+	scripts/demo $(BIN) $(DEMO) $(DEMO_LIMIT)
+
+test: env peers
+	$(BIN)/python -m pytest -W error
+
+peers: build/peers/.ready
+
+build/peers/.ready: scripts/make-peers
+	scripts/make-peers build/peers $(PYTHON)
+	touch $@
+
+lint: env types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy does not know setup.py's mapping of rooms, so it is shown the package as it is installed.
+types: env
+	rm -rf build/types && mkdir -p build/types/evalsuite
+	ln -s $(CURDIR)/evalsuite/* build/types/evalsuite/
+	ln -s $(CURDIR)/tasks $(CURDIR)/judges $(CURDIR)/reports build/types/evalsuite/
+	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p evalsuite
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,90 @@
+"""The command line: one small file per command; the only room that prints or exits.
+
+A command module has `add_arguments(parser)` and `main(arguments) -> int`; it is imported only when its command is used, so
+`evalsuite --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from evalsuite import __version__
+from evalsuite.errors import EvalsuiteError
+
+COMMANDS = {
+    "run": "evaluate models on tasks",
+    "plan": "what a run would cost and could show; sends nothing",
+    "tasks": "list tasks, or describe one",
+    "judges": "list judges, or describe one",
+    "report": "write an HTML report of one or more runs",
+    "compare": "paired differences between two runs",
+    "leaderboard": "rank the models of many runs",
+    "gate": "may the candidate be released? exit 0 pass, 1 fail, 3 inconclusive",
+    "import": "turn another tool's logs into a run directory",
+    "doctor": "what works on this machine, and what to install for the rest",
+}
+INTERRUPTED = 130
+_INTERRUPTION = "evalsuite: interrupted; run the same command again to resume"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the `evalsuite` command; returns the exit code."""
+    if argv is None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _exit_at_once)
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except KeyboardInterrupt:
+        print(_INTERRUPTION, file=sys.stderr)
+        return INTERRUPTED
+    except EvalsuiteError as error:
+        if "--debug" in words:
+            raise
+        print(f"evalsuite: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _exit_at_once(number: int, frame: FrameType | None) -> None:
+    """Until work is under way: an exception raised in the middle of an import may be swallowed there."""
+    os.write(2, f"{_INTERRUPTION}\n".encode())
+    os._exit(INTERRUPTED)
+
+
+def _dispatch(words: list[str]) -> int:
+    name = next((word for word in words if word in COMMANDS), None)
+    parser = _parser(name)
+    arguments = parser.parse_args(words)
+    if arguments.command is None:
+        parser.print_help()
+        return 2
+    return int(importlib.import_module(f"evalsuite.cli.{_module(arguments.command)}").main(arguments))
+
+
+def _parser(name: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evalsuite",
+        description="Is this aligned checkpoint better, is it safe, what did it forget, may it be released?",
+    )
+    parser.add_argument("--version", action="version", version=f"evalsuite {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for command, text in COMMANDS.items():
+        subparser = commands.add_parser(command, help=text, description=text)
+        subparser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        if command == name:
+            importlib.import_module(f"evalsuite.cli.{_module(command)}").add_arguments(subparser)
+    return parser
+
+
+def _module(command: str) -> str:
+    return f"{command}_" if command == "import" else command

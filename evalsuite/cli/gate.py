@@ -1,0 +1,85 @@
+"""`evalsuite gate`: may the candidate be released? Exit 0 pass, 1 fail, 3 inconclusive, 4 invalid evidence."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalsuite.cli.options import add_flags, collect, write_line
+from evalsuite.cli.run_options import RunOptions
+from evalsuite.errors import UsageError
+
+if TYPE_CHECKING:
+    from evalsuite.gate.evidence import Contender
+    from evalsuite.gate.policy import Policy
+    from evalsuite.gate.result import GateResult
+
+_GATE_OWN = ("baseline", "model")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of the command; with `--tasks` it runs the candidate itself, only as far as needed."""
+    parser.add_argument(
+        "--baseline", required=True, metavar="RUN|SPEC", help="run directory (RUN#MODEL picks a model), or a SPEC"
+    )
+    parser.add_argument(
+        "--candidate", required=True, metavar="RUN|SPEC", help="run directory (RUN#MODEL picks a model), or a SPEC"
+    )
+    parser.add_argument(
+        "--policy", type=Path, metavar="FILE", help="YAML policy: metrics, margins, guardrails, error rates"
+    )
+    parser.add_argument("--anchor", metavar="RUN", help="pinned earlier release that must not be lost sight of")
+    parser.add_argument("--format", choices=("text", "json", "junit", "markdown"), default="text", help="output format")
+    parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+    parser.add_argument(
+        "--ledger", type=Path, metavar="FILE", help="verdicts given so far (default: verdicts.jsonl beside the run)"
+    )
+    parser.add_argument("--no-ledger", action="store_true", help="neither read nor write the ledger")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file with run options for the live gate")
+    add_flags(parser, RunOptions, leave_out=_GATE_OWN)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Decide, print, and end with the verdict's exit code."""
+    from evalsuite.gate.evidence import Contender
+    from evalsuite.gate.gate import gate_runs
+    from evalsuite.gate.ledger import Ledger
+    from evalsuite.gate.policy import Policy, read_policy
+    from evalsuite.gate.render import FORMATS
+
+    policy = read_policy(arguments.policy) if arguments.policy else Policy()
+    anchor = Contender.open(arguments.anchor) if arguments.anchor else None
+    if arguments.tasks or arguments.config:
+        result = _live(arguments, policy, anchor)
+    else:
+        candidate, baseline = _contender(arguments.candidate), _contender(arguments.baseline)
+        path = arguments.ledger or candidate.run.path.resolve().parent / "verdicts.jsonl"
+        result = gate_runs(candidate, baseline, policy, None if arguments.no_ledger else Ledger(path), anchor)
+    write_line(FORMATS[arguments.format](result).rstrip("\n"))
+    return result.exit_code
+
+
+def _contender(text: str) -> Contender:
+    from evalsuite.gate.evidence import Contender
+
+    if not Path(text.partition("#")[0]).exists():
+        raise UsageError(f"{text}: no such run directory; to evaluate a model SPEC, give --tasks as well")
+    return Contender.open(text)
+
+
+def _live(arguments: argparse.Namespace, policy: Policy, anchor: Contender | None) -> GateResult:
+    from evalsuite.cli.progress import Bars
+    from evalsuite.cli.run import run_async
+    from evalsuite.cli.run_options import argv, to_request
+    from evalsuite.gate.ledger import Ledger
+    from evalsuite.gate.live import gate_live
+
+    if anchor is not None:
+        raise UsageError("--anchor needs two finished runs; gate the run directory afterwards")
+    options = collect(arguments, RunOptions, arguments.config)
+    request = to_request(options, argv())
+    ledger = None if arguments.no_ledger else arguments.ledger
+    return run_async(
+        gate_live(request, arguments.candidate, arguments.baseline, policy, Ledger(ledger) if ledger else None, Bars())
+    )

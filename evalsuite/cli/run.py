@@ -1,0 +1,102 @@
+"""`evalsuite run`: evaluate models on tasks, into a run directory."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from evalsuite.cli.options import add_flags, collect, warn, write_line
+from evalsuite.cli.run_options import RunOptions, argv, to_request
+
+if TYPE_CHECKING:
+    from evalsuite.engine.run import RunOutcome
+
+T = TypeVar("T")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of the command."""
+    add_flags(parser, RunOptions)
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="YAML file with these options; the command line wins"
+    )
+    parser.add_argument("--ray", metavar="ADDRESS", help="work on a Ray cluster: HOST:PORT, `auto` or `local`")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="with --ray: workers (default: 2)")
+    parser.add_argument("--worker-gpus", type=float, default=0, metavar="N", help="with --ray: GPUs of each worker")
+    parser.add_argument("--json", action="store_true", help="write the estimates as JSON on stdout")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run; 0 when every sample ended well, 1 when some were lost for good."""
+    from evalsuite.cli.progress import Bars
+    from evalsuite.engine.run import execute
+
+    options = collect(arguments, RunOptions, arguments.config)
+    request = to_request(options, argv())
+    if arguments.ray:
+        from evalsuite.scale.ray_run import execute_on_ray
+
+        cluster = {"address": arguments.ray, "workers": max(1, arguments.workers), "gpus": arguments.worker_gpus}
+        outcome = run_async(execute_on_ray(request, Bars(), **cluster))
+    else:
+        outcome = run_async(execute(request, Bars()))
+    _show(outcome, arguments.json)
+    return 1 if outcome.lost else 0
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on uvloop where it is installed; SIGTERM ends it as Ctrl-C does."""
+    import signal
+
+    async def guarded() -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(work)
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the runner cancels the work on Ctrl-C only then
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(guarded())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _show(outcome: RunOutcome, as_json: bool) -> None:
+    manifest = outcome.manifest
+    if as_json:
+        write_line((outcome.directory / "results.json").read_text(encoding="utf-8").strip())
+    else:
+        for line in _table(outcome):
+            write_line(line)
+    warn(f"{manifest.requests_sent} requests sent, {manifest.requests_replayed} answered from the store")
+    for task, reason in outcome.crashes.items():
+        warn(f"task {task} failed in its own code: {reason}")
+    for row in outcome.lost:
+        warn(f"lost: {row.task} / {row.model} / {row.role}: {row.error} of {row.asked} ended in an error")
+    if outcome.lost:
+        warn("run the same command again to ask only for what is missing")
+    warn(f"run directory: {outcome.directory}")
+
+
+def _table(outcome: RunOutcome) -> list[str]:
+    rows = [("task", "slice", "metric", "model", "value", "95% interval", "n", "method")]
+    for estimate in outcome.estimates:
+        interval = "n/a" if estimate.low is None else f"[{estimate.low:.4g}, {estimate.high:.4g}]"
+        value = "n/a" if estimate.value is None else f"{estimate.value:.4g}"
+        where = (estimate.task, estimate.slice or "all", estimate.metric, estimate.model)
+        rows.append((*where, value, interval, str(estimate.n), estimate.method))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

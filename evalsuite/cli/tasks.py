@@ -1,0 +1,71 @@
+"""`evalsuite tasks [NAME]`: what can be measured, and how."""
+
+from __future__ import annotations
+
+import argparse
+
+from evalsuite.cli.options import write_line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of the command."""
+    parser.add_argument("name", nargs="?", help="describe this task")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """List the tasks, or describe one."""
+    import msgspec
+
+    from evalsuite import plugins
+
+    if arguments.name:
+        task = plugins.load("tasks", arguments.name)
+        info = msgspec.to_builtins(task.info)
+        info["options"] = _options(task.Options)
+        if arguments.json:
+            write_line(msgspec.json.encode(info).decode())
+        else:
+            _describe(info)
+        return 0
+    found = plugins.inspect("tasks")
+    if arguments.json:
+        write_line(msgspec.json.encode(found).decode())
+        return 0
+    for plugin in found:
+        text = f"BROKEN: {plugin.broken}" if plugin.broken else plugins.load("tasks", plugin.name).info.summary
+        write_line(f"{plugin.name:24} {text}")
+    return 0
+
+
+def _options(kind: type) -> list[dict[str, str]]:
+    import msgspec
+
+    return [
+        {
+            "name": field.encode_name,
+            "type": str(getattr(field.type, "__name__", field.type)),
+            "default": "required" if field.required else str(field.default),
+        }
+        for field in msgspec.structs.fields(kind)
+    ]
+
+
+def _describe(info: dict[str, object]) -> None:
+    for key in ("name", "summary", "protocol", "paper", "data", "subject"):
+        write_line(f"{key:10} {info[key]}")
+    write_line("roles      " + ", ".join(_role(role) for role in info["roles"]))  # type: ignore[attr-defined]
+    write_line("metrics")
+    for metric in info["metrics"]:  # type: ignore[attr-defined]
+        direction = {True: "higher is better", False: "lower is better", None: "no direction"}[
+            metric["higher_is_better"]
+        ]
+        write_line(f"  {metric['name']:24} {direction}, {metric['scale']}, {metric['kind']}. {metric['summary']}")
+    if info["options"]:
+        write_line(f"options    (--set {info['name']}.OPTION=VALUE)")
+        for option in info["options"]:  # type: ignore[attr-defined]
+            write_line(f"  {option['name']:24} {option['type']} = {option['default']}")
+
+
+def _role(role: dict[str, object]) -> str:
+    return f"{role['name']} ({role['needs']}{', optional' if role['optional'] else ''})"

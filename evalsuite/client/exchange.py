@@ -1,0 +1,150 @@
+"""One call until it is answered: limiter, transport, typed retries and the circuit breaker of one endpoint together."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from evalsuite.client import replies
+from evalsuite.client.endpoint import Endpoint
+from evalsuite.client.health import ServerHealth
+from evalsuite.client.limiter import DEFAULT_MAXIMUM, DEFAULT_START, AdaptiveLimiter
+from evalsuite.client.protocol import Call
+from evalsuite.client.replies import Reading, failed
+from evalsuite.client.retry import THROTTLING_STATUSES, Attempts, FaultKind, parse_retry_after
+from evalsuite.client.transport import Reply, TransportFault
+from evalsuite.records import Completion
+
+NO_SUCH_ROUTE = frozenset({404, 405, 501})
+
+ReadBody = Callable[[bytes], Reading]
+ReadError = Callable[[int, bytes], Reading]
+
+
+class SendsCalls(Protocol):
+    """What carries calls: an own connection pool, or a vendor's SDK. Raises only `TransportFault`."""
+
+    async def post(self, path: str, body: bytes) -> Reply: ...
+
+    async def get(self, path: str) -> Reply: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Exchange:
+    """Sends the calls of one endpoint.
+
+    Args:
+        endpoint: names, limits and the retry policy.
+        open_transport: makes what carries the calls, given the most connections that will be open.
+        is_alive: whether the server's process runs; None when nobody here started it.
+        seed: of the jitter between attempts.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        open_transport: Callable[[Endpoint, int], SendsCalls],
+        *,
+        is_alive: Callable[[], bool] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._endpoint = endpoint
+        fixed = endpoint.concurrency
+        self.limiter = AdaptiveLimiter(start=fixed or DEFAULT_START, maximum=fixed or DEFAULT_MAXIMUM)
+        self._transport = open_transport(endpoint, self.limiter.maximum)
+        self._health = ServerHealth(f"{endpoint.served_name} at {endpoint.root_url}", self._answers, is_alive)
+        self._rng = random.Random(seed)
+
+    async def send(self, call: Call, read: ReadBody, read_error: ReadError = replies.read_http_error) -> Completion:
+        """What `call` gave in the end; raises `ServerGoneError` when the server has stopped answering anybody."""
+        attempts: Attempts | None = None
+        started = time.monotonic()
+        answered_before = self._health.successes
+        while True:
+            self._health.check()
+            reading, fault, retry_after = await self._attempt(call, read, read_error)
+            if fault is None:
+                return self._shown(reading.completion)
+            message = self._endpoint.redact(reading.completion.error or fault)
+            await self._health.failed(fault, message)
+            if attempts is None:
+                attempts = Attempts(self._endpoint.retry, started)
+            delay = attempts.delay_after(fault, self._rng, retry_after)
+            if delay is None:
+                if fault in ("connection", "timeout", "server"):
+                    await self._health.suspect(message, answered_before)
+                return self._shown(_given_up(reading.completion, attempts.total))
+            # Only answers that come after a failure speak for the server: it may have died just before it.
+            answered_before = self._health.successes
+            await self._health.sleep(delay)
+
+    async def revive(self) -> bool:
+        """Ask a server that was gone whether it is back; calls are sent again if so."""
+        return await self._health.revive()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def _attempt(
+        self, call: Call, read: ReadBody, read_error: ReadError
+    ) -> tuple[Reading, FaultKind | None, float | None]:
+        """One attempt: what was read, what went wrong if another attempt may help, and the wait the server asked for."""
+        ticket = await self.limiter.acquire()
+        try:
+            self._health.check()  # the server may have gone while this call was waiting for its place
+            reply = await self._transport.post(call.path, call.body)
+            reading, fault = _interpret(reply, read, read_error)
+            retry_after = None
+            if reply.status in THROTTLING_STATUSES:
+                retry_after = parse_retry_after(reply.retry_after)
+                self.limiter.throttled(ticket, retry_after)
+            elif fault is None:
+                self.limiter.succeeded()
+                self._health.succeeded()
+            return reading, fault, retry_after
+        except TransportFault as error:
+            if error.kind == "timeout":
+                self.limiter.throttled(ticket)
+            return Reading(failed(str(error)), worth_retrying=True), error.kind, None
+        finally:
+            self.limiter.release()
+
+    async def _answers(self) -> bool:
+        for path in ("/health", "/v1/models"):
+            try:
+                reply = await self._transport.get(path)
+            except TransportFault:
+                return False
+            if reply.status not in NO_SUCH_ROUTE:
+                return reply.status < 500
+        return False
+
+    def _shown(self, completion: Completion) -> Completion:
+        """The completion with the API key taken out of its error, should a server have quoted it."""
+        key = self._endpoint.api_key
+        if completion.error is None or not key or key not in completion.error:
+            return completion
+        return msgspec.structs.replace(completion, error=self._endpoint.redact(completion.error))
+
+
+def _interpret(reply: Reply, read: ReadBody, read_error: ReadError) -> tuple[Reading, FaultKind | None]:
+    """The reading of a reply, and the kind of fault when another attempt may help."""
+    if reply.status == 200:
+        reading = read(reply.body)
+        return reading, "garbled" if reading.worth_retrying else None
+    reading = read_error(reply.status, reply.body)
+    if not reading.worth_retrying:
+        return reading, None
+    # 503 is also how a dead engine or a loading model answers; only with Retry-After is it a wish for patience.
+    asks_for_less = reply.status in THROTTLING_STATUSES and (reply.status != 503 or reply.retry_after is not None)
+    return reading, "throttled" if asks_for_less else "server"
+
+
+def _given_up(completion: Completion, attempts: int) -> Completion:
+    return msgspec.structs.replace(completion, error=f"{completion.error} (given up after {attempts} attempts)")

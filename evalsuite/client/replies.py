@@ -1,0 +1,344 @@
+"""What comes back: pure functions from a reply's bytes to a `Completion`.
+
+Servers are not trusted. Nothing here raises for what a server sent: whatever cannot be read becomes a `Completion` with status
+`error` and a sentence saying why, and whatever is not an answer never gets a status that could be scored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from evalsuite.client.reasoning import split_reasoning
+from evalsuite.client.retry import is_retryable_status
+from evalsuite.records import Completion, TokenLogprob
+
+QUOTED = 300
+"""Characters of a server's own words that go into an error."""
+
+CONTENT_FILTER_CODES = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
+"""Error codes by which an API refuses to answer at all."""
+
+UNFINISHED = frozenset({"abort", "error", "cancelled"})
+"""Finish reasons that mean the server gave up in the middle."""
+
+_SNAPSHOT = re.compile(r"-\d{4}(-?\d{2}-?\d{2})?")
+
+
+class Reading(NamedTuple):
+    """A reply as a `Completion`, and whether asking again may give a better one (never for an answer)."""
+
+    completion: Completion
+    worth_retrying: bool = False
+
+
+class Unreadable(Exception):
+    """Internal: the reply does not have the shape of an answer."""
+
+    def __init__(self, message: str, *, worth_retrying: bool = True) -> None:
+        super().__init__(message)
+        self.worth_retrying = worth_retrying
+
+
+def failed(message: str) -> Completion:
+    """The completion of a request that failed for good."""
+    return Completion(status="error", error=message)
+
+
+def read_chat(body: bytes, model: str | None, *, wants_logprobs: bool = False) -> Reading:
+    """Read the reply of `/v1/chat/completions`; `model` is the name it must carry, None when any will do."""
+    try:
+        reply = decode_reply(body, model)
+        choice = the_choice(reply)
+        message = _mapping(choice.get("message"), "message")
+        text = _content(message.get("content"))
+        refusal = message.get("refusal")
+        if isinstance(refusal, str) and refusal and not text:
+            return Reading(Completion(status="refused_by_api", error=quote(refusal), **_usage(reply)))
+        reasoning = _server_reasoning(message)
+        closed = True
+        if reasoning is None:
+            text, reasoning, closed = split_reasoning(text)
+        logprobs = _chat_logprobs(choice.get("logprobs")) if wants_logprobs else None
+        return Reading(_completion(reply, choice, text, reasoning, closed, logprobs))
+    except Unreadable as error:
+        return Reading(failed(str(error)), error.worth_retrying)
+
+
+def read_completion(body: bytes, model: str | None, *, wants_logprobs: bool = False, strip: bool = False) -> Reading:
+    """Read the reply of `/v1/completions`; `strip` removes the white space around an answer to a plain template."""
+    try:
+        reply = decode_reply(body, model)
+        choice = the_choice(reply)
+        text = _content(choice.get("text"))
+        logprobs = _text_logprobs(choice.get("logprobs")) if wants_logprobs else None
+        return Reading(_completion(reply, choice, text.strip() if strip else text, None, True, logprobs))
+    except Unreadable as error:
+        return Reading(failed(str(error)), error.worth_retrying)
+
+
+def read_reward(body: bytes, model: str | None) -> Reading:
+    """Read the reply of `/classify` (`probs`) or `/pooling` (`data`): one finite number for one conversation."""
+    try:
+        reply = decode_reply(body, model)
+        data = reply.get("data")
+        if not isinstance(data, list) or len(data) != 1:
+            raise Unreadable("the reply does not hold exactly one score")
+        row = _mapping(data[0], "data[0]")
+        values = row.get("probs", row.get("data"))
+        if isinstance(values, list) and len(values) > 1:
+            message = f"the server answered {len(values)} numbers for one conversation; a reward model answers one"
+            raise Unreadable(message, worth_retrying=False)
+        value = values[0] if isinstance(values, list) and values else values
+        reward = finite(value)
+        if reward is None:
+            raise Unreadable(f"the score is not a finite number: {quote(repr(value))}")
+        return Reading(Completion(status="ok", reward=reward, **_usage(reply)))
+    except Unreadable as error:
+        return Reading(failed(str(error)), error.worth_retrying)
+
+
+def read_token_ids(body: bytes) -> tuple[int, ...]:
+    """Read the reply of `/tokenize`; raises `Unreadable`."""
+    tokens = decode_reply(body, None).get("tokens")
+    if not isinstance(tokens, list) or not all(
+        isinstance(t, int) and not isinstance(t, bool) and t >= 0 for t in tokens
+    ):
+        raise Unreadable("the server's /tokenize did not answer with a list of token ids")
+    return tuple(tokens)
+
+
+def read_http_error(status: int, body: bytes) -> Reading:
+    """Read a reply whose HTTP status is not 200."""
+    try:
+        reply = _decode(body)
+    except Unreadable:
+        reply = {}
+    detail, code = _error_detail(reply)
+    detail = detail or quote(body[: 4 * QUOTED].decode("utf-8", "replace"))
+    if code in CONTENT_FILTER_CODES:
+        return Reading(Completion(status="refused_by_api", finish_reason="content_filter", error=detail or code))
+    advice = _ADVICE.get(status, "")
+    said = ": " + detail.rstrip(". ") if detail else ""
+    return Reading(failed(f"HTTP {status}{said}{advice}"), is_retryable_status(status))
+
+
+def decode_reply(body: bytes, model: str | None) -> Mapping[str, Any]:
+    """The reply as a JSON object that is not an error and comes from `model`; raises `Unreadable`."""
+    reply = _decode(body)
+    if reply.get("error") or reply.get("object") == "error":
+        detail, code = _error_detail(reply)
+        status = int(code) if code and code.isdecimal() and len(code) == 3 else 500
+        message = f"the server answered with an error: {detail or 'it gave no reason'}"
+        raise Unreadable(message, worth_retrying=is_retryable_status(status))
+    answered_by = reply.get("model")
+    if model is not None and isinstance(answered_by, str) and answered_by and not same_model(answered_by, model):
+        message = f"asked {model!r}, but {quote(answered_by)!r} answered: another model is being served at this address"
+        raise Unreadable(message, worth_retrying=False)
+    return reply
+
+
+def same_model(answered_by: str, asked: str) -> bool:
+    """Whether a reply's model name is the one asked for, or a dated snapshot of it (`gpt-4o` → `gpt-4o-2024-08-06`)."""
+    return answered_by == asked or bool(answered_by.startswith(asked) and _SNAPSHOT.fullmatch(answered_by, len(asked)))
+
+
+def the_choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The only choice of a reply; raises `Unreadable` when there is none, or several that differ."""
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise Unreadable("the reply holds no choices")
+    choice = _mapping(choices[0], "choices[0]")
+    for other in choices[1:]:
+        if not isinstance(other, dict) or any(
+            other.get(k) != choice.get(k) for k in ("message", "text", "finish_reason")
+        ):
+            raise Unreadable(f"one answer was asked for, the reply holds {len(choices)} different choices")
+    return choice
+
+
+def finite(value: object) -> float | None:
+    """`value` as a finite float; None for everything else (booleans, strings and NaN included)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def quote(text: str) -> str:
+    """A server's own words, shortened and on one line, for an error message."""
+    line = " ".join(clean(text[: 4 * QUOTED]).split())
+    return line if len(line) <= QUOTED else line[:QUOTED] + " …"
+
+
+def clean(text: str) -> str:
+    """`text` with lone surrogates replaced: they are legal in JSON and cannot be stored as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _completion(
+    reply: Mapping[str, Any],
+    choice: Mapping[str, Any],
+    text: str,
+    reasoning: str | None,
+    closed: bool,
+    logprobs: tuple[TokenLogprob, ...] | None,
+) -> Completion:
+    reason = choice.get("finish_reason")
+    finish = clean(reason) if isinstance(reason, str) else None
+    if finish in UNFINISHED:
+        raise Unreadable(f"the server gave up in the middle of the answer (finish_reason {finish!r})")
+    fields: dict[str, Any] = {"finish_reason": finish, "reasoning": reasoning, **_usage(reply)}
+    if finish == "content_filter":
+        return Completion(status="refused_by_api", error="a content filter stopped the answer", **fields)
+    if not closed:
+        return Completion(status="empty", error="the answer ended inside its reasoning", **fields)
+    # White space alone is an answer only to someone who reads its log-probabilities (first-token verdicts).
+    if not text or not (logprobs or text.strip()):
+        return Completion(status="empty", **fields)
+    return Completion(status="truncated" if finish == "length" else "ok", text=text, logprobs=logprobs, **fields)
+
+
+def _decode(body: bytes) -> Mapping[str, Any]:
+    try:
+        reply = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        reply = _decode_leniently(body)
+    return _mapping(reply, "reply")
+
+
+def _decode_leniently(body: bytes) -> object:
+    """Accepts what strict JSON does not: NaN and Infinity, invalid UTF-8, lone surrogates."""
+    try:
+        return json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        start = quote(body[:80].decode("utf-8", "replace"))
+        raise Unreadable(f"the reply is not JSON ({len(body)} bytes, it starts {start!r})") from None
+
+
+def _mapping(value: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise Unreadable(f"the reply is malformed: {where} is not an object")
+    return value
+
+
+def _content(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        parts = [
+            part.get("text") for part in value if isinstance(part, dict) and part.get("type") in ("text", "output_text")
+        ]
+        if len(parts) == len(value) and all(isinstance(part, str) for part in parts):
+            return clean("".join(part for part in parts if isinstance(part, str)))
+    raise Unreadable("the reply is malformed: the answer is not text")
+
+
+def _server_reasoning(message: Mapping[str, Any]) -> str | None:
+    """What the server's own reasoning parser split off (vLLM's name for it, and the older one)."""
+    for field in ("reasoning", "reasoning_content"):
+        value = message.get(field)
+        if isinstance(value, str) and value:
+            return clean(value)
+    return None
+
+
+def _usage(reply: Mapping[str, Any]) -> dict[str, Any]:
+    usage = reply.get("usage")
+    if not isinstance(usage, dict):
+        return {}
+    return {key: token_count(usage.get(key)) for key in ("prompt_tokens", "completion_tokens")}
+
+
+def token_count(value: object) -> int | None:
+    """`value` as a number of tokens; None for everything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def _error_detail(reply: Mapping[str, Any]) -> tuple[str, str]:
+    """`(message, code)` of an error reply in any of the shapes servers use; empty strings when absent."""
+    error = reply.get("error", reply)
+    if isinstance(error, str):
+        return quote(error), ""
+    if not isinstance(error, dict):
+        return "", ""
+    message = next((v for k in ("message", "detail", "error") if (v := error.get(k))), "")
+    text = message if isinstance(message, str) else repr(message)[: 4 * QUOTED]
+    code = error.get("code")
+    inner = error.get("innererror")
+    if isinstance(inner, dict) and inner.get("code") in CONTENT_FILTER_CODES:
+        code = inner["code"]
+    return quote(text), str(code)[:80] if isinstance(code, str | int) else ""
+
+
+def _chat_logprobs(value: object) -> tuple[TokenLogprob, ...] | None:
+    content = value.get("content") if isinstance(value, dict) else None
+    if not isinstance(content, list):
+        return None
+    return tuple(
+        TokenLogprob(clean(entry["token"]), finite(entry.get("logprob")), None, _chat_top(entry.get("top_logprobs")))
+        for entry in content
+        if isinstance(entry, dict) and isinstance(entry.get("token"), str)
+    )
+
+
+def _chat_top(value: object) -> tuple[tuple[str, float], ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(
+        (clean(entry["token"]), logprob)
+        for entry in value
+        if isinstance(entry, dict)
+        and isinstance(entry.get("token"), str)
+        and (logprob := finite(entry.get("logprob"))) is not None
+    )
+
+
+def _text_logprobs(value: object) -> tuple[TokenLogprob, ...] | None:
+    columns = text_logprob_columns(value)
+    if columns is None:
+        return None
+    return tuple(TokenLogprob(token, logprob, None, top) for token, logprob, top in columns)
+
+
+def text_logprob_columns(value: object) -> list[tuple[str, float | None, tuple[tuple[str, float], ...]]] | None:
+    """Rows `(token, logprob, top)` of a completions `logprobs` object; None when it is not one."""
+    if not isinstance(value, dict):
+        return None
+    tokens, logprobs = value.get("tokens"), value.get("token_logprobs")
+    if not isinstance(tokens, list) or not isinstance(logprobs, list) or len(tokens) != len(logprobs):
+        return None
+    if not all(isinstance(token, str) for token in tokens):
+        return None
+    tops = value.get("top_logprobs")
+    if not isinstance(tops, list) or len(tops) != len(tokens):
+        tops = [None] * len(tokens)
+    return [(clean(t), finite(p), _text_top(top)) for t, p, top in zip(tokens, logprobs, tops, strict=True)]
+
+
+def _text_top(value: object) -> tuple[tuple[str, float], ...]:
+    if not isinstance(value, dict):
+        return ()
+    pairs = ((clean(token), finite(logprob)) for token, logprob in value.items() if isinstance(token, str))
+    return tuple((token, logprob) for token, logprob in pairs if logprob is not None)
+
+
+_ADVICE = {
+    401: ". The API key is missing or wrong",
+    403: ". The API key may not use this model",
+    404: ". The server does not know this route or model name",
+}

@@ -1,0 +1,249 @@
+"""The response store: every answer that was ever paid for, by fingerprint.
+
+One SQLite file in WAL mode. `get` reads at once; `put` queues the answer and returns when it is committed, so a caller
+that goes on only after `put` never loses a paid answer to `kill -9`. Commits are grouped by the event loop itself: all
+answers that arrive in one turn of the loop share a transaction, which costs nothing when idle and amortises under load.
+Several processes may share a file: writers wait for one another, and the first answer to a question stays.
+
+Only what a model answered is stored (`ok`, `truncated`, `empty`, `refused_by_api`); failures are asked again next time.
+
+File layout: `application_id` marks the file as ours and `user_version` its schema; table `responses(fingerprint, model,
+request, completion, created)` with JSON in `request` and `completion`. Anything else is refused and left untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from evalsuite.errors import StoreError
+from evalsuite.records import Completion
+
+APPLICATION_ID = 0x45535554
+SCHEMA_VERSION = 1
+STORED = frozenset({"ok", "truncated", "empty", "refused_by_api"})
+
+_BUSY_SECONDS = 30.0
+_CREATE = """
+CREATE TABLE responses (
+    fingerprint TEXT PRIMARY KEY, model TEXT NOT NULL, request BLOB NOT NULL, completion BLOB NOT NULL, created REAL NOT NULL
+) WITHOUT ROWID
+"""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Completion).decode
+
+
+class StoredResponse(msgspec.Struct, frozen=True):
+    """One row of the store: the question as asked, by whom it was answered, and the answer."""
+
+    fingerprint: str
+    model: str
+    request: bytes
+    completion: Completion
+
+
+class Answers(Protocol):
+    """What is needed of a store while a run goes on."""
+
+    async def get(self, fingerprint: str) -> Completion | None: ...
+
+    async def claim(self, fingerprint: str) -> Completion | None:
+        """Before a question is asked: None when it is ours to ask until `release`, or the answer of another run that was
+        asking it. A store that cannot tell lets everybody ask."""
+        ...
+
+    async def release(self, fingerprint: str) -> None:
+        """After a claimed question was answered and stored, or failed."""
+        ...
+
+    async def put(self, fingerprint: str, model: str, request: bytes, completion: Completion) -> None: ...
+
+
+class ResponseStore(Answers, Protocol):
+    """A whole store; SQLite here, PostgreSQL for teams (`client.postgres_store`)."""
+
+    def rows(self, fingerprints: Iterable[str], size: int = 1000) -> AsyncIterator[list[StoredResponse]]: ...
+
+    async def aclose(self) -> None: ...
+
+
+async def open_store(where: str | Path) -> ResponseStore:
+    """The store at a path, or at a `postgresql://` URL."""
+    if str(where).startswith(("postgresql://", "postgres://")):
+        from evalsuite.client.postgres_store import PostgresStore
+
+        return await PostgresStore.open(str(where))
+    return SQLiteStore(Path(where))
+
+
+class SQLiteStore:
+    """A response store in one local file.
+
+    Raises:
+        StoreError: the file is not a store, is corrupt, or belongs to another version; it is never overwritten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pending: list[tuple[tuple[str, str, bytes, bytes, float], asyncio.Future[None]]] = []
+        self._flush_scheduled = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be created ({error.strerror}); choose another --store") from error
+        try:
+            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            self._open()
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+
+    def _open(self) -> None:
+        existing = self.path.exists() and self.path.stat().st_size > 0
+        db = self._db
+        if existing:
+            self._check_identity()
+        db.execute("PRAGMA journal_mode=WAL")
+        # NORMAL: a commit survives the death of this process; only a power cut can lose the last few answers.
+        db.execute("PRAGMA synchronous=NORMAL")
+        # Moving the log into the file waits for the disk: 8,000 pages (32 MB) at a time instead of 1,000.
+        db.execute("PRAGMA wal_autocheckpoint=8000")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name='responses'").fetchone():
+                db.execute(_CREATE)
+                db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    def _check_identity(self) -> None:
+        application = self._db.execute("PRAGMA application_id").fetchone()[0]
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        if application == 0 and version == 0 and not tables:
+            return  # another evalsuite is creating it right now, or a file was only touched
+        if application != APPLICATION_ID:
+            raise StoreError(f"{self.path} is a SQLite file, but not a response store; choose another --store")
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} was written by another version (schema {version}, this one reads {SCHEMA_VERSION}); "
+                "choose another --store or use the version that wrote it"
+            )
+
+    async def get(self, fingerprint: str) -> Completion | None:
+        """The stored answer to a question, or None."""
+        return self.lookup(fingerprint)
+
+    async def claim(self, fingerprint: str) -> Completion | None:
+        """Always None: runs that share a file at the same moment may ask the same; the first answer stays."""
+        return None
+
+    async def release(self, fingerprint: str) -> None:
+        """Nothing to give back."""
+
+    def lookup(self, fingerprint: str) -> Completion | None:
+        """As `get`, for callers outside an event loop."""
+        try:
+            row = self._db.execute("SELECT completion FROM responses WHERE fingerprint=?", (fingerprint,)).fetchone()
+            return None if row is None else _decode(row[0])
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise self._explain(error) from error
+
+    async def put(self, fingerprint: str, model: str, request: bytes, completion: Completion) -> None:
+        """Store an answer; returns once it is committed. Answers that are failures are not stored (see `STORED`)."""
+        if completion.status not in STORED:
+            return
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._pending.append(((fingerprint, model, request, _encode(completion), time.time()), done))
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            # In the next turn, not later: what is answered and not yet committed would be asked again after a kill.
+            loop.call_soon(self._flush)
+        await done
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        batch, self._pending = self._pending, []
+        try:
+            self._commit([row for row, _ in batch])
+        except sqlite3.Error as error:
+            explained = self._explain(error)
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(explained)
+            return
+        for _, done in batch:
+            if not done.done():
+                done.set_result(None)
+
+    def _commit(self, rows: Sequence[tuple[str, str, bytes, bytes, float]]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany("INSERT OR IGNORE INTO responses VALUES (?,?,?,?,?)", rows)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    async def rows(self, fingerprints: Iterable[str], size: int = 1000) -> AsyncIterator[list[StoredResponse]]:
+        """The stored rows of these fingerprints, in their order and in batches; unknown ones are left out."""
+        batch: list[str] = []
+        for name in fingerprints:
+            batch.append(name)
+            if len(batch) == size:
+                yield self._read(batch)
+                batch = []
+        if batch:
+            yield self._read(batch)
+
+    def _read(self, fingerprints: list[str]) -> list[StoredResponse]:
+        marks = ",".join("?" * len(fingerprints))
+        query = f"SELECT fingerprint, model, request, completion FROM responses WHERE fingerprint IN ({marks})"  # noqa: S608
+        try:
+            found = {row[0]: row for row in self._db.execute(query, fingerprints)}
+            return [
+                StoredResponse(name, found[name][1], found[name][2], _decode(found[name][3]))
+                for name in fingerprints
+                if name in found
+            ]
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise self._explain(error) from error
+
+    async def aclose(self) -> None:
+        """Commit what is queued and close the file."""
+        if self._pending:
+            self._flush()
+        self._db.close()
+
+    def _explain(self, error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
+            return error
+        text = str(error)
+        code = getattr(error, "sqlite_errorname", None) or ""
+        if code == "SQLITE_NOTADB":
+            return StoreError(f"{self.path} is not a response store (not a SQLite file); choose another --store")
+        if code == "SQLITE_FULL":
+            return StoreError(f"{self.path}: the disk is full; free some space and run again, nothing stored is lost")
+        if code.startswith("SQLITE_IOERR"):
+            return StoreError(
+                f"{self.path}: reading or writing failed ({text}): the disk may be full, over its quota or failing; "
+                "nothing stored is lost, mend that and run again"
+            )
+        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+            return StoreError(
+                f"{self.path} cannot be written ({text}); check its permissions or choose another --store"
+            )
+        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return StoreError(f"{self.path} is held by another process for over {_BUSY_SECONDS:.0f} s; try again later")
+        return StoreError(f"{self.path} is corrupt ({text}); move it away and run again, or restore a copy")

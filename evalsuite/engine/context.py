@@ -1,0 +1,184 @@
+"""The context one sample of one arm is evaluated in: every question goes through the replay.
+
+A question's answer comes from the store, from a failure already seen in this run, from an identical question that is
+under way, or from the model when it is being served. Otherwise the coroutine ends in `Pending`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Mapping, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from evalsuite.api import Pending
+from evalsuite.client.backend import (
+    Backend,
+    Capability,
+    ChatRequest,
+    LogprobRequest,
+    PromptRequest,
+    Request,
+    RewardRequest,
+)
+from evalsuite.client.fingerprint import fingerprint, request_bytes
+from evalsuite.client.store import STORED, Answers
+from evalsuite.engine.plan import Arm, Model
+from evalsuite.records import Completion, GenerationParams, Message, Status
+
+GREEDY = GenerationParams()
+
+
+class Replay:
+    """What all contexts of a run share: the store, the backends being served now, and the failures seen so far."""
+
+    def __init__(self, store: Answers, models: Mapping[str, Model], seed: int) -> None:
+        self.store = store
+        self.models = models
+        self.seed = seed
+        self.backends: dict[str, Backend] = {}
+        self.failures: dict[str, Completion] = {}
+        self.under_way: dict[str, asyncio.Future[Completion]] = {}
+        self.sent = 0
+        self.replayed = 0
+
+    async def answer(self, label: str, need: Capability, request: Request) -> Completion:
+        """The answer of model `label` to `request`; raises `Pending` with its server key when it cannot be had now."""
+        model = self.models[label]
+        encoded = request_bytes(request)
+        name = fingerprint(model.identity.digest, encoded)
+        known = self.failures.get(name) or await self.store.get(name)
+        if known is not None:
+            self.replayed += 1
+            return known
+        key = model.server_key(need)
+        if name in self.under_way:
+            return await asyncio.shield(self.under_way[name])
+        backend = self.backends.get(key)
+        if backend is None:
+            raise Pending(key)
+        return await self._ask(backend, model.identity.digest, name, encoded, request)
+
+    async def _ask(self, backend: Backend, identity: str, name: str, encoded: bytes, request: Request) -> Completion:
+        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self.under_way[name] = future
+        try:
+            completion = await self.store.claim(name)
+            if completion is not None:
+                self.replayed += 1
+            else:
+                try:
+                    self.sent += 1
+                    completion = msgspec.structs.replace(await backend.ask(request), fingerprint=name)
+                    if completion.status in STORED:
+                        await self.store.put(name, identity, encoded, completion)
+                    else:
+                        self.failures[name] = completion
+                finally:
+                    await self.store.release(name)
+            future.set_result(completion)
+            return completion
+        except BaseException as error:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # whoever waits gets it too; nobody waiting is no reason to warn
+            raise
+        finally:
+            del self.under_way[name]
+
+
+class SampleContext:
+    """Implements `api.Context` for one sample and one arm; remembers what was asked, for the ledger and the links."""
+
+    __slots__ = ("__dict__", "_arm", "_replay", "_seed", "asked")
+
+    def __init__(self, replay: Replay, arm: Arm, task: str, sample_id: str) -> None:
+        self._replay = replay
+        self._arm = arm
+        self._seed = f"{replay.seed}/{task}/{sample_id}"
+        self.asked: list[tuple[str, str, Status]] = []
+
+    @cached_property
+    def rng(self) -> random.Random:
+        """Seeded by run seed, task and sample id."""
+        return random.Random(self._seed)
+
+    def labels(self, role: str) -> tuple[str, ...]:
+        """Labels of the models that play `role`."""
+        return self._arm.roles.get(role, ())
+
+    async def chat(
+        self,
+        role: str,
+        messages: Sequence[Message],
+        params: GenerationParams = GREEDY,
+        *,
+        index: int = 0,
+        repeat: int = 0,
+        choices: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
+        prefill: str | None = None,
+    ) -> Completion:
+        """Ask for an answer to a conversation."""
+        request = ChatRequest(
+            messages=tuple(messages),
+            params=self._seeded(params, repeat),
+            choices=tuple(choices),
+            schema=schema,
+            prefill=prefill,
+            repeat=repeat,
+        )
+        return await self._ask(role, index, "chat", request)
+
+    async def complete(
+        self, role: str, prompt: str, params: GenerationParams = GREEDY, *, index: int = 0, repeat: int = 0
+    ) -> Completion:
+        """Ask for the continuation of a raw prompt."""
+        request = PromptRequest(prompt=prompt, params=self._seeded(params, repeat), repeat=repeat)
+        return await self._ask(role, index, "chat", request)
+
+    async def logprobs(
+        self, role: str, prompt: str | Sequence[Message], continuation: str, *, index: int = 0
+    ) -> Completion:
+        """Ask for the log-probabilities of a continuation's tokens."""
+        if isinstance(prompt, str):
+            request = LogprobRequest(prompt=prompt, continuation=continuation)
+        else:
+            request = LogprobRequest(messages=tuple(prompt), continuation=continuation)
+        return await self._ask(role, index, "logprobs", request)
+
+    async def reward(self, role: str, conversation: Sequence[Message], *, index: int = 0) -> Completion:
+        """Ask for the raw score of a conversation."""
+        return await self._ask(role, index, "reward", RewardRequest(messages=tuple(conversation)))
+
+    async def gather(self, *asks: Awaitable[Any]) -> list[Any]:
+        """Ask everything at once; raise `Pending` for all that cannot be answered only after the rest is."""
+        results = await asyncio.gather(*(_held(ask) for ask in asks))
+        waited_for = {key for result in results if isinstance(result, Pending) for key in result.models}
+        if waited_for:
+            raise Pending(*sorted(waited_for))
+        return results
+
+    async def _ask(self, role: str, index: int, need: Capability, request: Request) -> Completion:
+        label = self._arm.roles[role][index]
+        completion = await self._replay.answer(label, need, request)
+        self.asked.append((role, completion.fingerprint, completion.status))
+        return completion
+
+    def _seeded(self, params: GenerationParams, repeat: int) -> GenerationParams:
+        if params.temperature <= 0 or params.seed is not None:
+            return params
+        digest = blake2b(f"{self._seed}/{repeat}".encode(), digest_size=4).digest()
+        return msgspec.structs.replace(params, seed=int.from_bytes(digest, "big") >> 1)
+
+
+async def _held(ask: Awaitable[Any]) -> Any:
+    """`Pending` as a value: asyncio must never see it as an exception, since it is not an `Exception`."""
+    try:
+        return await ask
+    except Pending as pending:
+        return pending

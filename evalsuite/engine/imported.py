@@ -1,0 +1,154 @@
+"""An imported log becomes a run directory like any other, so `gate`, `compare`, `report` and `leaderboard` work on it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evalsuite import __version__
+from evalsuite.api import Task
+from evalsuite.engine import directory, estimates
+from evalsuite.engine.directory import SAMPLE_COLUMNS
+from evalsuite.engine.scores import TaskScores
+from evalsuite.errors import RunDirectoryError
+from evalsuite.importers.imported import ImportedLog, ImportedTask
+from evalsuite.records import STATUSES, RunManifest, ValidityRow
+
+
+def write_imported(log: ImportedLog, out: Path, command: tuple[str, ...] = ()) -> RunManifest:
+    """Write a run directory for an imported log.
+
+    Raises:
+        RunDirectoryError: `out` holds something else.
+    """
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "run.json").exists())):
+        raise RunDirectoryError(f"{out} exists and is not a run directory; choose another -o")
+    out.mkdir(parents=True, exist_ok=True)
+    results = directory.Results()
+    columns: dict[str, list[Any]] = {name: [] for name in SAMPLE_COLUMNS}
+    for task in log.tasks:
+        _add_samples(columns, task)
+        table = TaskScores(_models(task), ((row.model, row.sample, row.score) for row in task.rows))
+        results.estimates.extend(estimates.estimates(task.name, task.metrics, table))
+        results.estimates.extend(task.estimates)
+        results.pairs.extend(estimates.pairs(task.name, task.metrics, table, None))
+        results.validity.extend(_validity(task))
+        results.sections.extend({"task": task.name, **section} for section in task.sections)
+        if task.task is not None:
+            _derive(results, task.name, task.task, table)
+    manifest = _manifest(log, command)
+    directory.write_samples(out, columns)
+    directory.write_results(out, results)
+    directory.write_manifest(out, manifest)
+    return manifest
+
+
+def _derive(results: directory.Results, name: str, task: Task, table: TaskScores) -> None:
+    """What the task itself makes of the scores, as after a run of its own."""
+    results.estimates.extend(task.derive(table))
+    results.audits.extend(task.audit(table))
+    results.sections.extend({"task": name, **msgspec.to_builtins(section)} for section in task.sections(table))
+
+
+def _models(task: ImportedTask) -> list[str]:
+    labels = [row.model for row in task.rows] + [estimate.model for estimate in task.estimates]
+    return list(dict.fromkeys(labels))
+
+
+def _add_samples(columns: dict[str, list[Any]], task: ImportedTask) -> None:
+    encode = msgspec.json.encode
+    for row in task.rows:
+        score, sample = row.score, row.sample
+        values = (
+            task.name, sample.id, sample.cluster or sample.id, score.slice, row.model, score.metric, score.value,
+            score.status, score.order, score.judge, encode(score.links).decode(), encode(score.detail).decode(),
+        )  # fmt: skip
+        for name, value in zip(SAMPLE_COLUMNS, values, strict=True):
+            columns[name].append(value)
+
+
+def _validity(task: ImportedTask) -> list[ValidityRow]:
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in task.rows:
+        counts[row.model, row.score.metric][row.score.status] += 1
+    return [
+        ValidityRow(
+            task=task.name,
+            model=model,
+            role=f"score:{metric}",
+            asked=sum(found.values()),
+            **{name: found[name] for name in STATUSES},
+        )
+        for (model, metric), found in counts.items()
+    ]
+
+
+def _manifest(log: ImportedLog, command: tuple[str, ...]) -> RunManifest:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunManifest(
+        schema=directory.SCHEMA,
+        evalsuite_version=__version__,
+        created=now,
+        finished=now,
+        status="complete",
+        command=command,
+        seed=0,
+        limit=None,
+        models=list(_manifest_models(log)),
+        tasks=[_describe(task) for task in log.tasks],
+        environment={},
+        notes=[f"imported from {log.source}", *(note for task in log.tasks for note in task.notes)],
+    )
+
+
+def _manifest_models(log: ImportedLog) -> Iterator[dict[str, Any]]:
+    """Models under test, known by their scores and figures, and baselines, known by name only."""
+    labels = list(dict.fromkeys(label for task in log.tasks for label in _models(task)))
+    baselines = list(dict.fromkeys(task.baseline for task in log.tasks if task.baseline))
+    for label in labels:
+        rows = [(task.name, row) for task in log.tasks for row in task.rows if row.model == label]
+        figures = [estimate for task in log.tasks for estimate in task.estimates if estimate.model == label]
+        scores = [(task, row.sample.id, row.score.metric, row.score.value, row.score.status) for task, row in rows]
+        content = msgspec.json.encode([scores, figures])
+        yield {
+            "label": label,
+            "spec": f"imported:{log.source}",
+            "roles": ["candidate"],
+            "identity": f"imported/{log.source}/{label}/{blake2b(content, digest_size=8).hexdigest()}",
+            "details": dict(log.models.get(label, {})),
+        }
+    for label in baselines:
+        identity = f"imported/{log.source}/{label}"
+        yield {"label": label, "spec": "imported", "roles": ["baseline"], "identity": identity, "details": {}}
+
+
+def _describe(task: ImportedTask) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "protocol": task.protocol,
+        "summary": "imported",
+        "paper": task.task.info.paper if task.task else "",
+        "subject": task.task.info.subject if task.task else "model",
+        "harmful": bool(task.task and task.task.info.harmful),
+        "options": dict(task.options),
+        "metrics": [_finite(msgspec.to_builtins(metric)) for metric in task.metrics],
+        "n": len({row.sample.id for row in task.rows}),
+        "available": len({row.sample.id for row in task.rows}),
+        "arms": _models(task),
+        "data": [{"name": task.name, "sha256": task.data_hash}] if task.data_hash else [],
+        "skipped": dict(task.skipped),
+        "notes": list(task.notes),
+    }
+
+
+def _finite(metric: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinities: a metric without bounds says so by leaving them out."""
+    if metric.get("kind") == "real":
+        metric.pop("bounds", None)
+    return metric

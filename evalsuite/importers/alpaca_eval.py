@@ -1,0 +1,189 @@
+"""`alpaca_eval`: pairwise annotations, upstream `annotations.json` or JSONL reduced to index, generators, preference and lengths.
+
+`preference` lies in [1, 2] and is 1 + the share of the win of `generator_2`. Each `generator_2` becomes a model. The
+length-controlled win rate needs `instruction_difficulty.csv` and the rows of length-gamed baselines
+(`gamed_baseline_rows_derived.csv`, or upstream's `df_gamed.csv`) from `--reference-data` or `$EVALSUITE_DATA/alpaca_eval`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalsuite.api import Metric
+from evalsuite.data import data_root, read_rows
+from evalsuite.errors import DataError
+from evalsuite.importers.imported import ImportedLog, ImportedRow, ImportedTask, check_unique, hash_items
+from evalsuite.importers.table import number
+from evalsuite.records import Estimate, Sample, Score
+from evalsuite.stats.length_control import RegulariserRows, length_controlled_win_rate, regulariser_rows
+
+TASK = "alpaca_eval"
+POSITIONAL = ", difficulty by row position as published"
+METRICS = (
+    Metric(name="win_rate", higher_is_better=True, margin=0.05, head_to_head=True, summary="mean preference"),
+    Metric(name="discrete_win_rate", higher_is_better=True, summary="win 1, tie 0.5, loss 0"),
+)
+
+
+def read(paths: Iterable[Path], *, reference_data: Path | None = None) -> ImportedLog:
+    """Read annotation files, or folders of them.
+
+    Raises:
+        DataError: a column is missing or a preference is not in [1, 2]; names file and record.
+    """
+    rows: list[ImportedRow] = []
+    annotations: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    baselines: set[str] = set()
+    for path in (file for given in paths for file in _files(Path(given))):
+        for position, record in enumerate(read_rows(path)):
+            annotation = _annotation(record, position, f"{path}, record {position + 1}")
+            annotations[annotation["model"]].append(annotation)
+            baselines.add(annotation["baseline"])
+            rows.extend(_rows(annotation))
+    if not rows:
+        raise DataError(f"{', '.join(map(str, paths))}: no annotations")
+    if len(baselines) != 1:
+        raise DataError(f"annotations against several baselines ({', '.join(sorted(baselines))}); import one at a time")
+    check_unique(TASK, rows, "annotations")
+    task = ImportedTask(
+        name=TASK,
+        protocol="imported/alpaca_eval",
+        metrics=METRICS,
+        rows=rows,
+        baseline=baselines.pop(),
+        data_hash=hash_items(row.sample.id for row in rows),
+    )
+    _add_length_controlled(task, annotations, reference_data)
+    return ImportedLog(source="alpaca_eval", tasks=[task])
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    found = sorted(file for file in path.rglob("*") if file.name.removesuffix(".gz").endswith((".json", ".jsonl")))
+    if not found:
+        raise DataError(f"{path}: no .json or .jsonl file in this folder")
+    yield from found
+
+
+def _annotation(record: Mapping[str, Any], position: int, where: str) -> dict[str, Any]:
+    missing = [name for name in ("generator_1", "generator_2", "preference") if name not in record]
+    if missing:
+        raise DataError(f"{where}: no field {', '.join(missing)}; this is not an AlpacaEval annotation")
+    lengths = [_length(record, side, where) for side in (1, 2)]
+    preference = number(record["preference"], where) if not _is_nan(record["preference"]) else None
+    if preference == 0.0:
+        preference = 1.5  # an old spelling of a tie
+    return {
+        "model": str(record["generator_2"]),
+        "baseline": str(record["generator_1"]),
+        "position": int(record.get("index", position)),
+        "instruction": int(record.get("ref_index", record.get("index", position))),
+        "slice": record.get("dataset"),
+        "preference": preference if preference is not None and 1 <= preference <= 2 else None,
+        "lengths": lengths,
+    }
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def _length(record: Mapping[str, Any], side: int, where: str) -> int:
+    if f"len_output_{side}" in record:
+        return int(record[f"len_output_{side}"])
+    if f"output_{side}" in record:
+        return len(str(record[f"output_{side}"]))
+    raise DataError(f"{where}: neither len_output_{side} nor output_{side}")
+
+
+def _rows(annotation: Mapping[str, Any]) -> Iterator[ImportedRow]:
+    sample = Sample(id=str(annotation["instruction"]), data={}, slice=annotation["slice"])
+    preference = annotation["preference"]
+    detail = {"length_baseline": annotation["lengths"][0], "length_candidate": annotation["lengths"][1]}
+    if preference is None:
+        for metric in METRICS:
+            yield ImportedRow(annotation["model"], sample, Score.missing(metric.name, "unparsed", detail=detail))
+        return
+    share = preference - 1
+    discrete = 0.5 if share == 0.5 else float(share > 0.5)
+    for name, value in (("win_rate", share), ("discrete_win_rate", discrete)):
+        score = Score(metric=name, value=value, slice=sample.slice, detail=detail)
+        yield ImportedRow(annotation["model"], sample, score)
+
+
+def _add_length_controlled(
+    task: ImportedTask, annotations: Mapping[str, Sequence[Mapping[str, Any]]], reference_data: Path | None
+) -> None:
+    folder = reference_data or ((root / "alpaca_eval") if (root := data_root()) else None)
+    if folder is None or not (folder / "instruction_difficulty.csv").is_file():
+        task.notes.append("no instruction difficulty at hand: the length-controlled win rate is n/a (--reference-data)")
+        return
+    difficulty = np.array(
+        [float(row["instruction_difficulty"]) for row in read_rows(folder / "instruction_difficulty.csv")]
+    )
+    regulariser = _regulariser(folder)
+    if regulariser is None:
+        task.notes.append(
+            "no rows of length-gamed baselines at hand: the length-controlled fit is not held in place by them"
+        )
+    for model, rows in annotations.items():
+        for metric, positional in (("length_controlled_win_rate", True), ("length_controlled_win_rate_aligned", False)):
+            task.estimates.append(_length_controlled(model, rows, difficulty, regulariser, metric, positional))
+
+
+def _regulariser(folder: Path) -> RegulariserRows | None:
+    for name in ("gamed_baseline_rows_derived.csv", "df_gamed.csv"):
+        if (folder / name).is_file():
+            rows = list(read_rows(folder / name))
+            columns = ("generator", "len_reference", "len_output", "pseudo_label", "instruction_difficulty")
+            if rows and all(column in rows[0] for column in columns):
+                kinds = (str, float, float, float, float)
+                return regulariser_rows(
+                    *(
+                        np.array([kind(row[column]) for row in rows])
+                        for column, kind in zip(columns, kinds, strict=True)
+                    )
+                )
+    return None
+
+
+def _length_controlled(
+    model: str,
+    rows: Sequence[Mapping[str, Any]],
+    difficulty: np.ndarray,
+    regulariser: RegulariserRows | None,
+    metric: str,
+    positional: bool,
+) -> Estimate:
+    """The published convention looks difficulty up by row position; `_aligned` by instruction (they differ when rows lack)."""
+    fit = length_controlled_win_rate(
+        [np.nan if row["preference"] is None else row["preference"] - 1 for row in rows],
+        [row["lengths"][0] for row in rows],
+        [row["lengths"][1] for row in rows],
+        difficulty,
+        instruction_index=[row["instruction"] for row in rows],
+        regulariser=regulariser,
+        compat_positional=positional,
+    )
+    by_construction = fit.standard_error == 0  # the baseline against itself
+    method = "length-controlled logistic fit, delta method"
+    return Estimate(
+        task=TASK,
+        metric=metric,
+        model=model,
+        value=fit.win_rate,
+        low=None if by_construction else fit.low,
+        high=None if by_construction else fit.high,
+        level=fit.level,
+        n=fit.n,
+        n_clusters=fit.n_clusters,
+        method="0.5 by construction" if by_construction else method + (POSITIONAL if positional else ""),
+        higher_is_better=True,
+    )

@@ -1,0 +1,218 @@
+"""`inspect`: Inspect AI logs, `.eval` archives and `.json` files.
+
+One row per (scorer, sample): the mean over epochs, so a repeated sample is not counted as several. `C`, `P`, `I`, `N` are
+1, 0.5, 0, 0 as in Inspect's own accuracy; a sample that ended in an error is a missing score. Archives are read in place and
+never unpacked to disk; entries compressed with Zstandard (method 93) are read through pyarrow, since `zipfile` cannot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evalsuite.errors import DataError
+from evalsuite.importers.imported import ImportedLog, ImportedRow, ImportedTask, check_unique
+from evalsuite.importers.table import infer_metric
+from evalsuite.records import Sample, Score
+
+_LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
+_MAX_ENTRY_BYTES = 1 << 30
+_ZSTD = 93
+_LOCAL_HEADER = 30
+
+
+class _Score(msgspec.Struct):
+    value: Any = None
+    answer: Any = None
+
+
+class _Sample(msgspec.Struct):
+    id: str | int
+    epoch: int = 1
+    input: Any = None
+    target: Any = None
+    scores: dict[str, _Score] | None = None
+    error: Any = None
+
+
+class _Evaluation(msgspec.Struct):
+    task: str
+    model: str
+    task_args: dict[str, Any] = {}
+    model_generate_config: dict[str, Any] = {}
+    task_version: Any = 0
+
+
+class _Header(msgspec.Struct):
+    eval: _Evaluation
+    status: str = "unknown"
+
+
+class _Log(_Header):
+    samples: list[_Sample] | None = None
+
+
+def read(paths: Iterable[Path], *, reference_data: Path | None = None) -> ImportedLog:
+    """Read logs, or folders of them; logs of one task on several models become one task.
+
+    Raises:
+        DataError: a file is not an Inspect log, is damaged, holds no samples, or two logs score the same.
+    """
+    tasks: dict[str, ImportedTask] = {}
+    models: dict[str, Mapping[str, Any]] = {}
+    values: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for path in (file for given in paths for file in _files(Path(given))):
+        header, samples = _read_log(path)
+        if not samples:
+            raise DataError(f"{path}: the log holds no samples (status {header.status})")
+        name, model = header.eval.task, header.eval.model
+        task = tasks.setdefault(name, _new_task(header, samples))
+        if task.data_hash != _hash(samples):
+            raise DataError(f"{path}: task {name} was run on other samples than in the logs before")
+        models[model] = {"generate_config": header.eval.model_generate_config}
+        for row in _rows(model, samples):
+            task.rows.append(row)
+            if row.score.value is not None:
+                values[name, row.score.metric].append(row.score.value)
+        if header.status != "success":
+            task.notes.append(f"{path.name}: the evaluation ended with status {header.status!r}")
+    for name, task in tasks.items():
+        check_unique(name, task.rows, "Inspect logs")
+        metrics = dict.fromkeys(row.score.metric for row in task.rows)
+        task.metrics = tuple(infer_metric(metric, values[name, metric], {}) for metric in metrics)
+    if not tasks:
+        raise DataError("no .eval or .json log was found")
+    return ImportedLog(source="inspect", tasks=list(tasks.values()), models=models)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    else:
+        yield from sorted(file for file in path.rglob("*") if file.suffix in (".eval", ".json"))
+
+
+def _new_task(header: _Header, samples: list[_Sample]) -> ImportedTask:
+    evaluation = header.eval
+    return ImportedTask(
+        name=evaluation.task,
+        protocol=f"imported/inspect/{evaluation.task}/{evaluation.task_version}",
+        metrics=(),
+        rows=[],
+        data_hash=_hash(samples),
+        options={"task_args": evaluation.task_args, "epochs": max(sample.epoch for sample in samples)},
+    )
+
+
+def _hash(samples: list[_Sample]) -> str:
+    items = {str(sample.id): msgspec.json.encode([sample.input, sample.target]) for sample in samples}
+    digest = hashlib.sha256()
+    for name in sorted(items):
+        digest.update(name.encode() + b"\0" + _without_message_ids(items[name]) + b"\0")
+    return digest.hexdigest()
+
+
+def _without_message_ids(encoded: bytes) -> bytes:
+    """Chat inputs carry a random id per message that differs from run to run."""
+    value = msgspec.json.decode(encoded)
+    for message in value[0] if isinstance(value[0], list) else ():
+        if isinstance(message, dict):
+            message.pop("id", None)
+    return msgspec.json.encode(value)
+
+
+def _rows(model: str, samples: list[_Sample]) -> Iterator[ImportedRow]:
+    epochs: dict[str, list[_Sample]] = defaultdict(list)
+    for sample in samples:
+        epochs[str(sample.id)].append(sample)
+    scorers = dict.fromkeys(name for sample in samples for name in _flat(sample.scores or {}))
+    if not scorers:
+        raise DataError(f"model {model}: no sample has a score")
+    for sample_id, repeats in epochs.items():
+        found = [_flat(repeat.scores or {}) for repeat in repeats]
+        for scorer in scorers:
+            values = [value for scores in found if (value := scores.get(scorer)) is not None]
+            item = Sample(id=sample_id, data={})
+            detail = {"prompt": _text(repeats[0].input), "target": _text(repeats[0].target), "epochs": values}
+            if values:
+                yield ImportedRow(model, item, Score(metric=scorer, value=sum(values) / len(values), detail=detail))
+            else:
+                yield ImportedRow(model, item, Score.missing(scorer, "error", detail=detail))
+
+
+def _flat(scores: Mapping[str, _Score]) -> dict[str, float | None]:
+    """Scorer → number; a scorer with several values becomes `scorer/key`."""
+    found: dict[str, float | None] = {}
+    for name, score in scores.items():
+        if isinstance(score.value, dict):
+            found.update({f"{name}/{key}": _number(value) for key, value in score.value.items()})
+        elif not isinstance(score.value, list):
+            found[name] = _number(score.value)
+    return found
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        if value in _LETTERS:
+            return _LETTERS[value]
+        try:
+            value = float(value)
+        except ValueError:
+            return {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}.get(value.lower())
+    if isinstance(value, bool | int | float) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _read_log(path: Path) -> tuple[_Header, list[_Sample]]:
+    try:
+        if path.suffix != ".eval":
+            log = msgspec.json.decode(path.read_bytes(), type=_Log)
+            return log, log.samples or []
+        with zipfile.ZipFile(path) as archive, open(path, "rb") as raw:
+            entries = {entry.filename: entry for entry in archive.infolist()}
+            if "header.json" not in entries:
+                raise DataError(
+                    f"{path}: no header.json: the evaluation was cut off; finish or repair it with Inspect first"
+                )
+            header = msgspec.json.decode(_entry(archive, raw, entries["header.json"], path), type=_Header)
+            decode = msgspec.json.Decoder(_Sample).decode
+            names = sorted(name for name in entries if name.startswith("samples/") and name.endswith(".json"))
+            return header, [decode(_entry(archive, raw, entries[name], path)) for name in names]
+    except (OSError, zipfile.BadZipFile, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not an Inspect log or is damaged: {error}") from error
+
+
+def _entry(archive: zipfile.ZipFile, raw: Any, entry: zipfile.ZipInfo, path: Path) -> bytes:
+    if entry.file_size > _MAX_ENTRY_BYTES:
+        raise DataError(f"{path}: entry {entry.filename} claims {entry.file_size} bytes; refused")
+    if entry.compress_type != _ZSTD:
+        return archive.read(entry)
+    import pyarrow as pa
+
+    raw.seek(entry.header_offset)
+    header = raw.read(_LOCAL_HEADER)
+    if len(header) < _LOCAL_HEADER or header[:4] != b"PK\x03\x04":
+        raise DataError(f"{path}: entry {entry.filename} is damaged")
+    name_length, extra_length = struct.unpack("<HH", header[26:30])
+    raw.seek(name_length + extra_length, 1)
+    try:
+        content = pa.decompress(raw.read(entry.compress_size), entry.file_size, codec="zstd", asbytes=True)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: entry {entry.filename} is damaged: {error}") from error
+    if zlib.crc32(content) != entry.CRC:
+        raise DataError(f"{path}: entry {entry.filename} is damaged (checksum)")
+    return bytes(content)

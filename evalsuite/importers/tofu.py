@@ -1,0 +1,165 @@
+"""`tofu`: TOFU's evaluation logs, `eval_log_aggregated.json[.gz]`, each of one model.
+
+The log of the model that was trained without the forget set is the reference of forget quality: `--reference-data FILE`, or,
+among several paths, the only one with "retain" in its name. All figures are made by the task `tofu`, from the stored losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast
+
+import msgspec
+
+from evalsuite.api import Task
+from evalsuite.data import read_rows
+from evalsuite.errors import DataError
+from evalsuite.importers.imported import ImportedLog, ImportedRow, ImportedTask, hash_items
+from evalsuite.plugins import make_task
+from evalsuite.records import Sample, Score
+
+SETS = {
+    "eval_log_forget.json": "forget",
+    "eval_log.json": "retain",
+    "eval_real_author_wo_options.json": "real_authors",
+    "eval_real_world_wo_options.json": "world_facts",
+}
+"""Sections of a log and the set each one is about."""
+
+LARGEST_LOSS = 100.0
+"""Nats per token; beyond it there is no language model, and truth ratios would overflow."""
+
+_LOG = "eval_log_aggregated.json"
+_FOLDERS = ("eval_results", "results")  # what upstream puts between the model's folder and the log
+
+Losses = tuple[float, float, list[float]]
+
+
+class _Item(NamedTuple):
+    losses: Losses
+    recall: float
+
+
+class _Tofu(Protocol):
+    """What the task `tofu` does with a stored item."""
+
+    def of_losses(
+        self, name: str, index: int, losses: Losses, recall: float, reference: Losses | None
+    ) -> tuple[Sample, list[Score]]: ...
+
+
+def read(paths: Iterable[Path], *, reference_data: Path | None = None) -> ImportedLog:
+    """Read logs, or folders of them.
+
+    Raises:
+        DataError: a file is no TOFU log, two logs have one name, or a value is not a loss or recall; names file and place.
+    """
+    files = [file for given in paths for file in _logs(Path(given))]
+    logs = {_label(file): _read_log(file) for file in files}
+    if len(logs) != len(files):
+        raise DataError(f"logs with the same name among {', '.join(map(str, files))}; rename the files")
+    name, reference = _reference(logs, reference_data)
+    task = make_task("tofu", {})
+    rows = [row for label, items in logs.items() for row in _rows(task, label, items, reference)]
+    return ImportedLog(
+        source="tofu",
+        tasks=[
+            ImportedTask(
+                name=task.info.name,
+                protocol="imported/tofu",
+                metrics=task.info.metrics,
+                rows=rows,
+                data_hash=hash_items(row.sample.id for row in rows),
+                options={"reference": name},
+                notes=[
+                    f"forget quality compares with {name}"
+                    if name
+                    else "no forget quality: give the log of the retain-only model with --reference-data"
+                ],
+                task=task,
+            )
+        ],
+    )
+
+
+def _logs(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    found = sorted(file for file in path.rglob("*") if file.name.removesuffix(".gz").endswith(_LOG))
+    if not found:
+        raise DataError(f"{path}: no {_LOG} in this folder")
+    yield from found
+
+
+def _label(path: Path) -> str:
+    """What stands before `eval_log_aggregated` in the file's name, or the model's folder."""
+    name = path.name.removesuffix(".gz").removesuffix(".json").removesuffix(_LOG.removesuffix(".json")).rstrip("._-")
+    if name:
+        return name
+    folders = [part.name for part in path.resolve().parents if part.name not in _FOLDERS]
+    return next((name for name in folders if name and not name.startswith("ds_size")), "model")
+
+
+Log = Mapping[tuple[str, int], _Item]
+
+
+def _reference(logs: Mapping[str, Log], given: Path | None) -> tuple[str | None, Log]:
+    """The retain-only model's name and log; none when there is no telling."""
+    if given is not None:
+        files = list(_logs(given))
+        if len(files) != 1:
+            raise DataError(f"{given}: {len(files)} logs; --reference-data must be the log of one retain-only model")
+        return _label(files[0]), _read_log(files[0])
+    named = [label for label in logs if "retain" in label.lower()]
+    return (named[0], logs[named[0]]) if len(named) == 1 and len(logs) > 1 else (None, {})
+
+
+def _rows(task: Task, label: str, items: Log, reference: Log) -> Iterator[ImportedRow]:
+    for (name, index), item in items.items():
+        retained = reference.get((name, index)) if name == "forget" else None
+        sample, scores = cast(_Tofu, task).of_losses(
+            name, index, item.losses, item.recall, retained.losses if retained else None
+        )
+        for score in scores:
+            yield ImportedRow(label, sample, msgspec.structs.replace(score, slice=name))
+
+
+def _read_log(path: Path) -> Log:
+    records = list(read_rows(path))
+    if len(records) != 1 or not records[0].keys() & SETS.keys():
+        raise DataError(f"{path}: not a TOFU log, which is one object with {', '.join(SETS)}")
+    found: dict[tuple[str, int], _Item] = {}
+    for section, name in SETS.items():
+        if section in records[0]:
+            found |= {(name, index): item for index, item in _items(records[0][section], f"{path}, {section}")}
+    if not found:
+        raise DataError(f"{path}: no items")
+    return found
+
+
+def _items(section: Any, where: str) -> Iterator[tuple[int, _Item]]:
+    columns = ("avg_gt_loss", "avg_paraphrased_loss", "average_perturb_loss", "rougeL_recall")
+    if not isinstance(section, dict) or any(not isinstance(section.get(column), dict) for column in columns):
+        raise DataError(f"{where}: needed are {', '.join(columns)}, each by item")
+    answers, rights, wrongs, recalls = (section[column] for column in columns)
+    for key, answer in answers.items():
+        place = f"{where}, item {key!r}"
+        if not (key.isascii() and key.isdigit()) or len(key) > 9 or str(int(key)) != key:
+            raise DataError(f"{place}: items are named by their number")
+        wrong: Sequence[Any] = wrongs.get(key) if isinstance(wrongs.get(key), list) else []
+        if not wrong:
+            raise DataError(f"{place}: average_perturb_loss must be a list of losses")
+        losses = (
+            _within(answer, LARGEST_LOSS, place),
+            _within(rights.get(key), LARGEST_LOSS, place),
+            [_within(loss, LARGEST_LOSS, place) for loss in wrong],
+        )
+        yield int(key), _Item(losses, _within(recalls.get(key), 1.0, place))
+
+
+def _within(value: Any, largest: float, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= largest:
+        raise DataError(f"{where}: {value!r} is not a number from 0 to {largest:g}")
+    return float(value)

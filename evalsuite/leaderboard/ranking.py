@@ -1,0 +1,235 @@
+"""Evidence → order: means against one reference, Bradley-Terry strengths, or means of one metric; always with rank intervals.
+
+All three are paired over prompts: the covariance is that of the models' scores on the same items, with prompts as clusters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalsuite.errors import StatisticsError
+from evalsuite.leaderboard.board import Cell, Kind, Rating
+from evalsuite.leaderboard.columns import REFERENCE_SCORE, ScoreColumn
+from evalsuite.stats.decisions import SHRINK_COUNT, SHRINK_VARIANCE
+from evalsuite.stats.ranks import RankIntervals, hub_leaderboard, rank_intervals, rank_strengths
+from evalsuite.stats.ratings import ELO_PER_LOGIT, BradleyTerryFit, elo_ratings, fit_bradley_terry
+
+LEVEL = 0.95
+SEED = 0
+FEWEST_CLUSTERS = 2
+LOGISTIC_SLOPE = 0.25  # of the win probability at even strength
+Battle = tuple[str, str, str, float]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Models by identity, best first, with what is known of each.
+
+    `difference[i][j]` is row minus column, oriented so that positive is better; `decided` is 1, -1 or 0. `ranks` is None when a
+    single prompt leaves everything open.
+    """
+
+    kind: Kind
+    reference: str | None
+    models: tuple[str, ...]
+    ratings: tuple[Rating, ...]
+    ranks: RankIntervals | None
+    best_rank: tuple[int, ...]
+    worst_rank: tuple[int, ...]
+    tie_groups: tuple[tuple[int, ...], ...]
+    difference: Floats
+    decided: NDArray[np.int64]
+    win_probability: Floats | None
+    n_items: int
+    n_clusters: int
+    unranked: dict[str, str]
+    method: str
+    notes: tuple[str, ...]
+
+
+def rank_models(column: ScoreColumn, cells: dict[str, Cell], models: Sequence[str]) -> Order:
+    """Order the models that the column scores; the others are listed in `unranked` with the reason.
+
+    Raises:
+        StatisticsError: no model has a usable score.
+    """
+    unranked = {model: "not scored in this column" for model in models if model not in column.players()}
+    if column.head_to_head and len(column.opponents()) > 1:
+        return _by_battles(column, unranked)
+    reference = next(iter(column.opponents()), None) if column.head_to_head else None
+    return _by_mean(column, cells, reference, unranked)
+
+
+def _by_mean(column: ScoreColumn, cells: dict[str, Cell], reference: str | None, unranked: dict[str, str]) -> Order:
+    items = column.items_scored
+    alone = len({column.cluster_of[item] for item in items}) < FEWEST_CLUSTERS
+    names, rows, units = [], [], []
+    for model in column.players():
+        row = np.full(len(items), REFERENCE_SCORE) if model == reference else column.vector(model, items)
+        clusters = {column.cluster_of[item] for item, score in zip(items, row, strict=True) if not np.isnan(score)}
+        if len(clusters) < FEWEST_CLUSTERS and not alone:
+            unranked[model] = "scored on a single prompt"
+            continue
+        names.append(model)
+        rows.append(row)
+        units.append(len(clusters))
+    if not names:
+        raise StatisticsError(f"no model has a usable score in {column.task}/{column.metric}: there is nothing to rank")
+    hub = hub_leaderboard(np.array(rows), clusters=column.labels(items))
+    sign = 1.0 if column.higher_is_better else -1.0
+    ranks = None
+    if hub.covariance is not None:
+        thin = [
+            0.0 if name == reference else _thinness(column, row, n)
+            for name, row, n in zip(names, rows, units, strict=True)
+        ]
+        ranks = rank_intervals(
+            sign * hub.means,
+            hub.covariance + np.diag(thin),
+            rng=np.random.default_rng(SEED),
+            level=LEVEL,
+            df=hub.n_clusters - 1.0,
+        )
+    ratings = [Rating(cells[name].value or 0.0, cells[name].low, cells[name].high) for name in names]
+    what = "mean score against one reference" if reference else "mean score"
+    return _order(
+        "reference" if reference else "metric", reference, names, ratings, sign * hub.means, ranks, None,
+        len(items), hub.n_clusters, unranked,
+        f"{what} over {len(items)} shared prompts; simultaneous {LEVEL:.0%} rank intervals from the covariance over prompts "
+        f"(max-t, seed {SEED})",
+        (),
+    )  # fmt: skip
+
+
+def _thinness(column: ScoreColumn, row: Floats, clusters: int) -> float:
+    """Variance added while prompts are few, so that three equal scores are not taken for certainty: c v0 / (n (n + c))."""
+    width = column.width
+    prior = SHRINK_VARIANCE * width**2 if width is not None else float(np.nanvar(row))
+    return SHRINK_COUNT * prior / (clusters * (clusters + SHRINK_COUNT))
+
+
+def _by_battles(column: ScoreColumn, unranked: dict[str, str]) -> Order:
+    battles = _connected_enough(column, unranked)
+    if not battles:
+        raise StatisticsError(f"no verdict of {column.task}/{column.metric} could be read: there is nothing to rank")
+    names = sorted({name for model, opponent, _, _ in battles for name in (model, opponent)})
+    place = {name: index for index, name in enumerate(names)}
+    played = Counter(opponent for _, opponent, _, _ in battles)
+    reference = max(played, key=lambda name: (played[name], name))
+    anchor = place[reference]
+    fit = fit_bradley_terry(
+        [place[model] for model, _, _, _ in battles],
+        [place[opponent] for _, opponent, _, _ in battles],
+        [score for _, _, _, score in battles],
+        n_models=len(names),
+        clusters=np.unique([column.cluster_of[item] for _, _, item, _ in battles], return_inverse=True)[1],
+        anchor=anchor,
+    )
+    ranks = None
+    if fit.covariance is not None:
+        fit = replace(fit, covariance=fit.covariance + np.diag(_thin_strengths(column, battles, names)))
+        ranks = rank_strengths(fit, rng=np.random.default_rng(SEED), level=LEVEL)
+    notes = []
+    if fit.pseudo_tie_anchor is not None:
+        notes.append(
+            "some models never lost, or never won, against the rest, so no finite rating exists: every model was given one "
+            "tie with the reference, which pulls all ratings towards it"
+        )
+    return _order(
+        "bradley-terry", reference, names, _elo(fit, anchor), fit.strengths * ELO_PER_LOGIT, ranks, fit.win_probabilities(),
+        len({item for _, _, item, _ in battles}), fit.n_clusters, unranked,
+        f"Bradley-Terry on {fit.n_battles} battles, ties as half wins, covariance clustered by prompt; simultaneous "
+        f"{LEVEL:.0%} rank intervals (max-t, seed {SEED}); 400 points are odds of 10 to 1 and the reference stands at 1000",
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _connected_enough(column: ScoreColumn, unranked: dict[str, str]) -> list[Battle]:
+    """Battles without those of models seen on a single prompt, whose spread nothing is known about."""
+    battles = list(column.battles())
+    if len({column.cluster_of[item] for _, _, item, _ in battles}) < FEWEST_CLUSTERS:
+        return battles
+    while thin := {name for name, met in _prompts_of(column, battles).items() if len(met) < FEWEST_CLUSTERS}:
+        unranked.update(dict.fromkeys(thin, "judged on a single prompt"))
+        battles = [battle for battle in battles if not thin.intersection(battle[:2])]
+    return battles
+
+
+def _prompts_of(column: ScoreColumn, battles: list[Battle]) -> dict[str, set[str]]:
+    met: dict[str, set[str]] = defaultdict(set)
+    for model, opponent, item, _ in battles:
+        met[model].add(column.cluster_of[item])
+        met[opponent].add(column.cluster_of[item])
+    return met
+
+
+def _thin_strengths(column: ScoreColumn, battles: list[Battle], names: list[str]) -> Floats:
+    """The variance of `_thinness` for strengths, in squared logits: that of a win rate near one half over its slope squared."""
+    met = _prompts_of(column, battles)
+    counts = np.array([len(met[name]) for name in names], dtype=np.float64)
+    return SHRINK_COUNT * SHRINK_VARIANCE / LOGISTIC_SLOPE**2 / (counts * (counts + SHRINK_COUNT))
+
+
+def _elo(fit: BradleyTerryFit, anchor: int) -> list[Rating]:
+    """Ratings with the interval of the difference to the reference, which has none itself."""
+    ratings = []
+    for index, value in enumerate(elo_ratings(fit.strengths, anchor=anchor)):
+        gap = fit.difference(index, anchor, LEVEL)
+        if index == anchor or gap.low is None or gap.high is None:
+            ratings.append(Rating(float(value), None, None))
+        else:
+            ratings.append(Rating(float(value), 1000 + ELO_PER_LOGIT * gap.low, 1000 + ELO_PER_LOGIT * gap.high))
+    return ratings
+
+
+def _order(
+    kind: Kind,
+    reference: str | None,
+    names: list[str],
+    ratings: list[Rating],
+    strengths: Floats,
+    ranks: RankIntervals | None,
+    probability: Floats | None,
+    n_items: int,
+    n_clusters: int,
+    unranked: dict[str, str],
+    method: str,
+    notes: tuple[str, ...],
+) -> Order:
+    count = len(names)
+    order = np.argsort(-strengths, kind="stable")
+    if ranks is None:
+        above = np.zeros((count, count), dtype=bool)
+        groups: tuple[tuple[int, ...], ...] = (tuple(range(count)),)
+        best, worst = np.ones(count, dtype=int), np.full(count, count)
+        notes = (*notes, "a single prompt carries no interval: every order is left open")
+    else:
+        above = np.nan_to_num(ranks.difference_low, nan=0.0) > 0
+        position = {int(model): at for at, model in enumerate(order)}
+        groups = tuple(tuple(position[model] for model in group) for group in ranks.tie_groups)
+        best, worst = ranks.best_rank, ranks.worst_rank
+    square = np.ix_(order, order)
+    return Order(
+        kind=kind,
+        reference=reference,
+        models=tuple(names[index] for index in order),
+        ratings=tuple(ratings[index] for index in order),
+        ranks=ranks,
+        best_rank=tuple(int(best[index]) for index in order),
+        worst_rank=tuple(int(worst[index]) for index in order),
+        tie_groups=groups,
+        difference=(strengths[:, None] - strengths[None, :])[square],
+        decided=(above.astype(np.int64) - above.T.astype(np.int64))[square],
+        win_probability=None if probability is None else probability[square],
+        n_items=n_items,
+        n_clusters=n_clusters,
+        unranked=unranked,
+        method=method,
+        notes=notes,
+    )

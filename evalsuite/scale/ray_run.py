@@ -1,0 +1,215 @@
+"""A run on a Ray cluster: workers evaluate shares of the samples, the driver replays the whole from the store they filled.
+
+The driver plans, a keeper on the driver's machine owns the response store, and each worker (an actor, spread over the nodes)
+evaluates one share after the other with models of its own: a managed `vllm:` model becomes one replica per worker. Because a
+run is a pure function of its answers, the driver's replay gives the same estimates as a run on one machine, bit for bit.
+A worker that dies, with its node or alone, is replaced, and its share continues where the store has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evalsuite.engine.context import Replay
+from evalsuite.engine.passes import run_passes
+from evalsuite.engine.plan import Plan
+from evalsuite.engine.run import RunOutcome, RunRequest, essence, execute, make_plan
+from evalsuite.engine.scores import ScoreBook
+from evalsuite.errors import DataError, EvalsuiteError, MissingDependencyError, ServingError
+from evalsuite.progress import SILENT, Progress
+from evalsuite.records import Completion
+from evalsuite.scale.keeper import Keeper, KeptAnswers
+from evalsuite.serving.serve import MANAGED
+
+SHARES_PER_WORKER = 4
+"""Shares are smaller than a worker's part, so that a slow or dead worker leaves little behind. A managed model is started once
+per share, so then there is one share per worker."""
+
+DEATHS_PER_WORKER = 3
+"""More deaths than this per worker end the run: then something kills them all."""
+
+CONNECT_SECONDS = 10.0
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What a worker did with its share: requests sent, and the requests that failed, which no store keeps."""
+
+    sent: int
+    failures: Mapping[str, Completion]
+
+
+class Worker:
+    """Actor that evaluates shares of a run."""
+
+    def __init__(self, request: RunRequest, keeper: Any) -> None:
+        self._request = request
+        self._answers = KeptAnswers(keeper)
+        self._plan: Plan | None = None
+
+    async def ready(self) -> bytes:
+        """Answers once the cluster has found a place for this worker."""
+        return b""
+
+    async def evaluate(self, wanted: str, part: int, parts: int) -> bytes:
+        """Evaluate one share; `wanted` names what the driver planned, so that two versions of the data never mix."""
+        if self._plan is None:
+            self._plan = await make_plan(self._request)
+        if essence(self._plan) != wanted:
+            raise DataError(
+                "a worker's plan is not the driver's: data, models or evalsuite differ between the machines; "
+                "give every node the same files and versions"
+            )
+        plan = msgspec.structs.replace(self._plan, part=(part, parts))
+        replay = Replay(self._answers, plan.models, plan.seed)
+        await run_passes(plan, replay, ScoreBook(plan), SILENT, None)
+        return msgspec.msgpack.encode(Share(replay.sent, replay.failures))
+
+
+async def execute_on_ray(
+    request: RunRequest, progress: Progress = SILENT, *, address: str, workers: int, gpus: float = 0.0
+) -> RunOutcome:
+    """As `engine.run.execute`, with the asking done by workers of a Ray cluster.
+
+    Args:
+        request: what to run; data files must be readable under the same paths on every node.
+        progress: where long steps are reported.
+        address: `host:port` of the cluster's head, `auto` for the one this machine belongs to, `local` to start one here.
+        workers: how many actors, spread over the nodes.
+        gpus: GPUs that each of them needs.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        ServingError: the cluster cannot be reached, or its workers keep dying.
+    """
+
+    async def gather(plan: Plan, replay: Replay, store: str | Path) -> None:
+        with progress.stage(f"on {workers} workers", len(plan), "sample") as stage:
+            async for done in _shares(request, plan, store, address, workers, gpus):
+                replay.sent += done.sent
+                replay.failures.update(done.failures)
+                stage.advance(len(plan) // _parts(plan, workers))
+
+    return await execute(request, progress, gather=gather)
+
+
+def _parts(plan: Plan, workers: int) -> int:
+    managed = any(model.spec.scheme in MANAGED for model in plan.models.values())
+    return workers if managed else workers * SHARES_PER_WORKER
+
+
+async def _shares(request: RunRequest, plan: Plan, store: str | Path, address: str, workers: int, gpus: float) -> Any:
+    """Yields every finished `Share`, in any order."""
+    try:
+        import ray
+    except ImportError:
+        raise MissingDependencyError.for_extra("a run on a cluster", "ray") from None
+    await _check_head(address)
+    try:
+        ray.init(None if address == "local" else address, log_to_driver=False, logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ServingError(f"no Ray cluster answers at {address}: {' '.join(str(error).split())[:300]}") from error
+    try:
+        pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        keeper: Any = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=pinned).remote(_absolute(store))
+        actor = ray.remote(Worker).options(num_cpus=1, num_gpus=gpus, scheduling_strategy="SPREAD", max_concurrency=1)
+        pool = _Pool(lambda: actor.remote(request, keeper), essence(plan), _parts(plan, workers), workers)
+        async for share in pool.run():
+            yield share
+        await keeper.aclose.remote()
+    finally:
+        ray.shutdown()
+
+
+async def _check_head(address: str) -> None:
+    """Ray itself keeps trying for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host:
+        return
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, int(port))
+        writer.close()
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ServingError(f"no Ray cluster answers at {address}: {error or 'no connection in time'}") from None
+
+
+def _absolute(store: str | Path) -> str | Path:
+    """Actors have working directories of their own."""
+    return store if isinstance(store, str) and "://" in store else Path(store).resolve()
+
+
+class _Pool:
+    """Deals shares to workers and replaces the workers that die."""
+
+    def __init__(self, hire: Any, wanted: str, parts: int, workers: int) -> None:
+        self._hire = hire
+        self._wanted = wanted
+        self._left = deque(range(parts))
+        self._parts = parts
+        self._workers = workers
+        self._deaths = 0
+
+    async def run(self) -> Any:
+        """Yields every finished `Share`."""
+        running: dict[asyncio.Future[bytes], tuple[int, Any]] = {}
+        hired = dict(self._new_worker() for _ in range(self._workers))
+        idle: list[Any] = []
+        while self._left or running:
+            while idle and self._left:
+                part, worker = self._left.popleft(), idle.pop()
+                reference = worker.evaluate.remote(self._wanted, part, self._parts)
+                running[asyncio.ensure_future(_result(reference))] = part, worker
+            finished, _ = await asyncio.wait([*running, *hired], return_when=asyncio.FIRST_COMPLETED)
+            for future in finished:
+                if future in hired:
+                    worker = hired.pop(future)
+                    if self._survived(future):
+                        idle.append(worker)
+                    else:
+                        hired.update([self._new_worker()])
+                    continue
+                part, worker = running.pop(future)
+                if self._survived(future):
+                    idle.append(worker)
+                    yield msgspec.msgpack.decode(future.result(), type=Share)
+                else:
+                    self._left.appendleft(part)
+                    hired.update([self._new_worker()])
+        for future in hired:
+            future.cancel()
+
+    def _new_worker(self) -> tuple[asyncio.Future[bytes], Any]:
+        """A worker and the future of its being placed: after a node died there may be no room for it, and others go on."""
+        worker = self._hire()
+        return asyncio.ensure_future(_result(worker.ready.remote())), worker
+
+    def _survived(self, future: asyncio.Future[bytes]) -> bool:
+        """False when the worker died; raises what else ended its call."""
+        from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
+
+        error = future.exception()
+        if error is None:
+            return True
+        if isinstance(error, RayActorError | ActorUnavailableError):
+            self._deaths += 1
+            if self._deaths > DEATHS_PER_WORKER * self._workers:
+                reason = " ".join(str(error).split())[:500]
+                raise ServingError(f"workers keep dying ({self._deaths} times): {reason}") from error
+            return False
+        if isinstance(error, RayTaskError) and isinstance(error.cause, EvalsuiteError):
+            raise error.cause from None
+        raise error
+
+
+async def _result(reference: Any) -> bytes:
+    answer: bytes = await reference
+    return answer

@@ -1,0 +1,163 @@
+"""Endpoints that are up already: `http://host:port/v1#served-name` and the OpenAI API."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+import msgspec
+
+from evalsuite.client.endpoint import Endpoint, StructuredDialect, Timeouts
+from evalsuite.client.transport import Transport, TransportFault
+from evalsuite.errors import ServingError, SpecError
+from evalsuite.serving.spec import ModelSpec, number, parse_spec
+from evalsuite.serving.templates import plain_template
+
+HTTP_OPTIONS = (
+    "api_key", "api_key_env", "weights", "template", "bos", "concurrency", "timeout", "structured", "extra_body", "replicas",
+)  # fmt: skip
+
+
+class Served(msgspec.Struct, frozen=True):
+    """What a server says about itself: the model's root and context length, and the server's version."""
+
+    root: str | None
+    max_model_len: int | None
+    version: str | None
+    owner: str | None
+
+
+def http_endpoint(spec: ModelSpec) -> Endpoint:
+    """The endpoint an `http:` SPEC describes, before anything is asked of it."""
+    for key in spec.options:
+        if key not in HTTP_OPTIONS:
+            raise SpecError(
+                f"an attached server has no option {key!r} (of {spec.redacted!r}); it knows {', '.join(HTTP_OPTIONS)}"
+            )
+    name = spec.options.get("structured", "structured_outputs")
+    if name not in get_args(StructuredDialect):
+        raise SpecError(f"option `structured={name}` must be one of {', '.join(get_args(StructuredDialect))}")
+    return Endpoint(
+        base_url=spec.target,
+        served_name=spec.served_name or "",
+        api_key=_api_key(spec),
+        **request_options(spec),
+        structured=cast(StructuredDialect, name),
+    )
+
+
+def replica_specs(spec: ModelSpec) -> tuple[ModelSpec, ...]:
+    """The SPEC once per server: its own address, then those of `replicas=URL+URL…`, which serve the same model."""
+    options = {key: value for key, value in spec.options.items() if key != "replicas"}
+    more = [url for url in spec.options.get("replicas", "").split("+") if url]
+    targets = [spec.target, *(parse_spec(f"{url}#{spec.served_name}").target for url in more)]
+    if len(set(targets)) < len(targets):
+        raise SpecError(f"option `replicas` of {spec.redacted!r} names an address twice")
+    return tuple(msgspec.structs.replace(spec, target=target, options=options) for target in targets)
+
+
+def request_options(spec: ModelSpec) -> dict[str, Any]:
+    """The fields of an `Endpoint` that SPECs of attached and of started servers share."""
+    template = spec.options.get("template")
+    fields: dict[str, Any] = {
+        "plain_template": plain_template(template) if template else None,
+        "bos": "" if spec.options.get("bos") in (None, "auto", "none") else spec.options["bos"],
+        "extra_body": extra_body(spec),
+    }
+    if "concurrency" in spec.options:
+        fields["concurrency"] = int(number(spec, "concurrency", 1))
+    if "timeout" in spec.options:
+        seconds = number(spec, "timeout", 300)
+        fields["timeouts"] = Timeouts(read=seconds, total=2 * seconds)
+    return fields
+
+
+def extra_body(spec: ModelSpec) -> Mapping[str, Any]:
+    """The JSON object of `extra_body={…}`: fields for every generation request, such as `chat_template_kwargs`."""
+    text = spec.options.get("extra_body")
+    if text is None:
+        return {}
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise SpecError(f"option `extra_body={text}` must be a JSON object: {error}") from error
+    if not isinstance(fields, dict):
+        raise SpecError(f"option `extra_body={text}` must be a JSON object")
+    return fields
+
+
+async def describe_server(endpoint: Endpoint) -> Served:
+    """What `/v1/models` and `/version` say; `ServingError` when nobody answers or the model is not served there."""
+    transport = Transport(endpoint, 1)
+    try:
+        reply = await transport.get("/v1/models")
+        if reply.status in (401, 403):
+            raise ServingError(
+                f"{endpoint.root_url} refuses the key (HTTP {reply.status}): set $EVALSUITE_API_KEY, or name another "
+                "variable with the option `api_key_env=NAME`"
+            )
+        if reply.status != 200:
+            raise ServingError(
+                f"{endpoint.root_url}/v1/models answers HTTP {reply.status}; is this an OpenAI-compatible API?"
+            )
+        entry = _entry(reply.body, endpoint)
+        version = await transport.get("/version")
+        number_ = _field(version.body, "version") if version.status == 200 else None
+    except TransportFault as fault:
+        raise ServingError(f"nobody answers at {endpoint.root_url}: {fault}; is the server up?") from None
+    finally:
+        await transport.aclose()
+    length = entry.get("max_model_len")
+    return Served(
+        root=_text(entry.get("root")),
+        max_model_len=length if isinstance(length, int) else None,
+        version=number_,
+        owner=_text(entry.get("owned_by")),
+    )
+
+
+def dialect(served: Served) -> StructuredDialect:
+    """How a server of this kind and version takes constraints on the answer."""
+    if served.owner == "vllm":
+        numbers = re.findall(r"\d+", served.version or "")[:2]
+        recent = len(numbers) < 2 or (int(numbers[0]), int(numbers[1])) >= (0, 11)
+        return "structured_outputs" if recent else "guided"
+    return "response_format"
+
+
+def _api_key(spec: ModelSpec) -> str | None:
+    variable = spec.options.get("api_key_env")
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise SpecError(f"option `api_key_env={variable}` of {spec.redacted!r}: the variable is not set")
+        return os.environ[variable]
+    return spec.options.get("api_key") or os.environ.get("EVALSUITE_API_KEY")
+
+
+def _entry(body: bytes, endpoint: Endpoint) -> Mapping[str, Any]:
+    try:
+        models = msgspec.json.decode(body)["data"]
+        names = {str(model["id"]): model for model in models}
+    except (msgspec.DecodeError, LookupError, TypeError) as error:
+        raise ServingError(f"{endpoint.root_url}/v1/models answers something that is not a list of models") from error
+    if endpoint.served_name not in names:
+        offered = ", ".join(names) or "nothing"
+        raise ServingError(
+            f"{endpoint.root_url} serves {offered}, not {endpoint.served_name!r}; correct the name after `#`"
+        )
+    entry: Mapping[str, Any] = names[endpoint.served_name]
+    return entry
+
+
+def _field(body: bytes, name: str) -> str | None:
+    try:
+        return _text(msgspec.json.decode(body).get(name))
+    except (msgspec.DecodeError, AttributeError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,181 @@
+"""What a model IS, for fingerprints and the manifest: weights, adapter, tokenizer, template and engine, never URL, port or path.
+
+Two SPECs that load the same bytes with the same engine have one identity, wherever the files lie. A server that was up
+already is known by its name, its version and a short greedy answer, so that a changed checkpoint behind an unchanged name is
+another model; `weights=ID` states what it serves instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from evalsuite.errors import MissingDependencyError, ServingError
+from evalsuite.progress import SILENT, Progress
+from evalsuite.serving.attached import describe_server, dialect, http_endpoint, replica_specs
+from evalsuite.serving.fake import check_fake
+from evalsuite.serving.spec import ModelSpec, local_folder
+from evalsuite.serving.templates import DEFAULT_TEMPLATE, plain_template
+from evalsuite.serving.vllm_flags import NEUTRAL_OPTIONS, required_build, server_flags
+from evalsuite.serving.weights import (
+    describe_adapter,
+    describe_checkpoint,
+    has_chat_template,
+    hub_commit,
+    hub_snapshot,
+)
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """`digest` names the model in fingerprints; `details` is what it was computed from."""
+
+    digest: str
+    details: Mapping[str, Any]
+
+
+async def identify(spec: ModelSpec, progress: Progress = SILENT) -> Identity:
+    """Find out what a SPEC stands for.
+
+    Raises:
+        SpecError: the path does not exist, or an option is wrong.
+        ServingError: the folder holds no weights, or the endpoint does not answer.
+    """
+    if spec.scheme == "http":
+        details = await _attached(spec)
+    elif spec.scheme == "openai":
+        details = _openai(spec)
+    elif spec.scheme == "fake":
+        details = _fake(spec)
+    else:
+        details = await asyncio.to_thread(_weights, spec, progress)
+    canonical = msgspec.json.encode(details, order="deterministic")
+    return Identity(digest=hashlib.sha256(canonical).hexdigest()[:32], details=details)
+
+
+def resolve_checkpoint(spec: ModelSpec) -> tuple[Path | None, str | None]:
+    """`(folder, revision)` of a `vllm:` or `hf:` SPEC: a local folder, or the commit of a hub id and its cached snapshot.
+
+    The server is told the same revision, so what is served is what was identified.
+    """
+    folder = local_folder(spec.target, spec.redacted)
+    if folder is not None:
+        return folder, None
+    wanted = spec.options.get("revision", "main")
+    cached = hub_snapshot(spec.target, wanted)
+    commit = cached.name if cached is not None else hub_commit(spec.target, wanted)
+    return cached or (hub_snapshot(spec.target, commit) if commit else None), commit or wanted
+
+
+def _weights(spec: ModelSpec, progress: Progress) -> dict[str, Any]:
+    folder, revision = resolve_checkpoint(spec)
+    details: dict[str, Any] = {"kind": spec.scheme}
+    if revision is not None:
+        # A hub commit covers weights, tokenizer and template alike, and is the same before and after the download.
+        details["hub"] = f"{spec.target}@{revision}"
+    elif folder is not None:
+        details["checkpoint"] = describe_checkpoint(folder, progress)
+    if "lora" in spec.options:
+        adapter = local_folder(spec.options["lora"], spec.redacted)
+        details["adapter"] = describe_adapter(adapter, progress) if adapter else spec.options["lora"]
+    # What follows from the files of a hub checkpoint is covered by its commit, and not known before the download.
+    files = folder if revision is None else None
+    details["template"] = _template(spec, files)
+    details["bos"] = spec.options.get("bos", "auto")
+    details["engine"], details["options"] = _engine(spec, files)
+    return details
+
+
+def _template(spec: ModelSpec, folder: Path | None) -> str:
+    name = spec.options.get("template")
+    if name is None and "chat_template" in spec.options:
+        return f"file/{hashlib.sha256(Path(spec.options['chat_template']).read_bytes()).hexdigest()[:16]}"
+    if name is None and (folder is None or has_chat_template(folder)):
+        return "checkpoint"
+    template = plain_template(name or DEFAULT_TEMPLATE)
+    return f"{template.name}/{template.digest}"
+
+
+def _engine(spec: ModelSpec, folder: Path | None) -> tuple[dict[str, str], dict[str, str]]:
+    options = dict(spec.options)
+    if spec.scheme == "vllm":
+        build = required_build()
+        engine = {"name": build.distribution, "version": build.version}
+        options = {**options, **server_flags(spec, build, folder)}
+    else:
+        engine = {"name": "transformers", "version": _version("transformers"), "torch": _version("torch")}
+    options.pop("chat_template", None)
+    return engine, {key: value for key, value in sorted(options.items()) if key not in NEUTRAL_OPTIONS}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        raise MissingDependencyError.for_extra("in-process `hf:` models", "hf") from None
+
+
+async def _attached(spec: ModelSpec) -> dict[str, Any]:
+    """What a server that is up says of itself; its replicas must say the same, or answers would depend on who gave them."""
+    first, *others = [(replica, await _attached_server(replica)) for replica in replica_specs(spec)]
+    for replica, details in others:
+        differing = [key for key in details if details[key] != first[1].get(key)]
+        if differing:
+            raise ServingError(
+                f"{replica.redacted} is not a replica of {first[0].redacted}: {', '.join(differing)} differ"
+            )
+    return first[1]
+
+
+async def _attached_server(spec: ModelSpec) -> dict[str, Any]:
+    from evalsuite.serving.probe import greedy_text
+
+    endpoint = http_endpoint(spec)
+    served = await describe_server(endpoint)
+    details: dict[str, Any] = {
+        "kind": "http",
+        "served_name": spec.served_name,
+        # A path on the server's disk says nothing about the model; its last part may.
+        "root": served.root.rstrip("/").rpartition("/")[2] if served.root else None,
+        "engine": {"name": served.owner or "unknown", "version": served.version},
+        "bos": spec.options.get("bos", "auto"),
+        "template": _attached_template(spec),
+        "options": {"extra_body": spec.options.get("extra_body"), "structured": dialect(served)},
+    }
+    if "weights" in spec.options:
+        details["weights"] = spec.options["weights"]
+    else:
+        details["canary"] = hashlib.sha256((await greedy_text(endpoint)).encode()).hexdigest()[:16]
+    return details
+
+
+def _attached_template(spec: ModelSpec) -> str:
+    name = spec.options.get("template")
+    return f"{name}/{plain_template(name).digest}" if name else "server"
+
+
+def _openai(spec: ModelSpec) -> dict[str, Any]:
+    base = spec.options.get("base_url")
+    host = urlsplit(base).hostname if base else "api.openai.com"
+    shaping = {key: value for key, value in sorted(spec.options.items()) if key not in (*NEUTRAL_OPTIONS, "base_url")}
+    return {"kind": "openai", "name": spec.target, "host": host, "options": shaping}
+
+
+def _fake(spec: ModelSpec) -> dict[str, Any]:
+    check_fake(spec)
+    options = {
+        key: value for key, value in sorted(spec.options.items()) if key not in ("path", "concurrency", "die_after")
+    }
+    details: dict[str, Any] = {"kind": "fake", "name": spec.target, "options": options}
+    if "path" in spec.options:
+        from evalsuite.serving.fake import read_script
+
+        rows = read_script(Path(spec.options["path"]))
+        details["script"] = hashlib.sha256(msgspec.json.encode(rows)).hexdigest()[:16]
+    return details

@@ -1,0 +1,154 @@
+"""A server process that evalsuite owns: started under the watchdog, watched while it loads, gone when it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from evalsuite.errors import ServerStartError
+from evalsuite.progress import Stage
+
+WATCHDOG = Path(__file__).with_name("watchdog.py")
+STOP_SECONDS = 15.0
+LOG_TAIL_LINES = 25
+_NOISE = re.compile(r"^\s*$|^\s*\^+\s*$")
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class ManagedProcess:
+    """One running server.
+
+    Args:
+        command: the server's command line.
+        environment: variables beside those of evalsuite itself.
+        log: file that takes what the server writes; a temporary one when None.
+        secrets: texts that must not appear in the tail of the log.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], log: Path | None, secrets: Sequence[str] = ()
+    ) -> None:
+        self._secrets = secrets
+        self._output: IO[bytes]
+        if log is None:
+            handle, name = tempfile.mkstemp(prefix="evalsuite-server-", suffix=".log")
+            self._output, self.log = os.fdopen(handle, "wb"), Path(name)
+        else:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            self._output, self.log = log.open("wb"), log
+        self._keep_log = log is not None
+        # `-I -S`: the watchdog needs nothing that is installed, and must not be changed by the environment.
+        self._watchdog = subprocess.Popen(  # noqa: S603 - the command is built here, no shell sees it
+            [sys.executable, "-I", "-S", str(WATCHDOG), *command],
+            stdin=subprocess.PIPE,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Process id of the watchdog, the parent of the server."""
+        return self._watchdog.pid
+
+    def is_alive(self) -> bool:
+        """Whether the server still runs; the watchdog ends with it."""
+        return self._watchdog.poll() is None
+
+    def tail(self, lines: int = LOG_TAIL_LINES) -> str:
+        """The last lines of the log, without colours and secrets."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 64_000))
+            text = _ANSI.sub("", file.read().decode(errors="replace"))
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return "\n".join([line for line in text.splitlines() if not _NOISE.match(line)][-lines:])
+
+    async def wait_ready(self, port: int, stage: Stage, limit: float, what: str) -> None:
+        """Until `/health` answers 200; notes in `stage` say what the log says.
+
+        Raises:
+            ServerStartError: the server ended, or was not ready within `limit` seconds; with the tail of its log.
+        """
+        started = time.monotonic()
+        while time.monotonic() - started < limit:
+            if not self.is_alive():
+                code = self._watchdog.returncode
+                raise ServerStartError(f"{what} ended with code {code} before it was ready.{self._log_text()}")
+            if await asyncio.to_thread(_healthy, port):
+                return
+            elapsed = time.monotonic() - started
+            stage.note(f"{elapsed:.0f} s, {_phase(self.tail(200))}")
+            await asyncio.sleep(0.5)
+        raise ServerStartError(
+            f"{what} was not ready after {limit:.0f} s (option `start_timeout=SECONDS` waits longer).{self._log_text()}"
+        )
+
+    async def stop(self) -> None:
+        """End the server and everything it started; returns when they are gone."""
+        await asyncio.shield(asyncio.to_thread(self._stop))
+
+    def _stop(self) -> None:
+        if self._watchdog.stdin is not None:
+            self._watchdog.stdin.close()
+        try:
+            self._watchdog.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._watchdog.pid, signal.SIGKILL)
+            self._watchdog.wait()
+        self._output.close()
+        if not self._keep_log:
+            self.log.unlink(missing_ok=True)
+
+    def _log_text(self) -> str:
+        kept = f"; all of it is in {self.log}" if self._keep_log else ""
+        return f" The end of its log{kept}:\n{self.tail()}"
+
+
+def free_port() -> int:
+    """A TCP port on the loopback interface that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+_PHASES = (
+    ("Application startup complete", "ready"),
+    ("Starting vLLM server", "starting the API"),
+    ("GPU KV cache size", "warming up"),
+    ("CPU KV cache size", "warming up"),
+    ("# CPU blocks", "warming up"),
+    ("init engine", "warming up"),
+    ("Dynamo bytecode transform", "compiling"),
+    ("Capturing CUDA graph", "capturing CUDA graphs"),
+    ("Loading weights took", "weights loaded"),
+    ("Starting to load model", "loading weights"),
+    ("Initializing a V1 LLM engine", "starting the engine"),
+    ("non-default args", "reading the configuration"),
+)
+
+
+def _phase(log: str) -> str:
+    return next((phase for text, phase in _PHASES if text in log), "importing vLLM")
+
+
+def _healthy(port: int) -> bool:
+    request = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
+            connection.sendall(request)
+            return b" 200 " in connection.recv(64)
+    except OSError:
+        return False

@@ -1,0 +1,222 @@
+"""Model SPECs: the one-line way to say which model, `[label=]scheme:rest[,key=value…]`.
+
+vllm:PATH_OR_HUB_ID             a vLLM server is started for it and stopped when done; keys become server flags
+http://host:8000/v1#served-name a server that is already up; more of them with `replicas=http://host2:8000/v1+…`
+openai:NAME                     the OpenAI API; the key comes from the environment
+hf:PATH_OR_HUB_ID               in-process transformers
+fake:NAME                       a shipped scripted model
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from evalsuite.errors import SpecError
+
+Scheme = Literal["vllm", "http", "openai", "hf", "fake"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+
+_HEAD = re.compile(r"(?:(?P<label>[^=:/,#]+)=)?(?P<scheme>[A-Za-z][A-Za-z0-9_+-]*):(?P<rest>.*)", re.DOTALL)
+_OPTION = re.compile(r",(?=[A-Za-z_][A-Za-z0-9_.-]*=)")
+_BARE_WORD = re.compile(r",(?P<word>[A-Za-z_][A-Za-z0-9_-]*)(?=,|$)")
+_LABEL = re.compile(r"[A-Za-z0-9][\w.+ @-]*")
+_SECRET = re.compile(r"(?:^|[_-])(?:key|token|secret|password)$", re.IGNORECASE)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
+_REDACTED = "***"
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of a run.
+
+    `target` is the path, hub id, API base URL (`http`), API model name (`openai`) or fake name; `served_name` is the name
+    after `#` of an attached endpoint. `text` is what the user wrote: it may hold a key, so print `redacted` instead.
+    """
+
+    label: str
+    scheme: Scheme
+    target: str
+    options: Mapping[str, str] = {}
+    text: str = ""
+    served_name: str | None = None
+
+    @property
+    def redacted(self) -> str:
+        """The SPEC in canonical form, without user names, passwords, query strings or keys."""
+        target = _redact_url(self.target) if self.scheme == "http" else f"{self.scheme}:{self.target}"
+        name = f"#{self.served_name}" if self.served_name else ""
+        options = "".join(f",{key}={_redact_option(key, value)}" for key, value in self.options.items())
+        return f"{self.label}={target}{name}{options}"
+
+    @property
+    def local_path(self) -> Path | None:
+        """The model's folder when the target is one on this machine, None for a hub id. `SpecError` if it looks like a
+        path and nothing is there."""
+        return local_folder(self.target, self.text) if self.scheme in ("vllm", "hf") else None
+
+
+def parse_spec(text: str) -> ModelSpec:
+    """Read a SPEC; every wrong form raises a `SpecError` that shows the right one. Looks at no file and no network."""
+    spec = text.strip()
+    if not spec:
+        raise SpecError(f"a model SPEC is empty; write for example `vllm:PATH`. {_forms()}")
+    head = _HEAD.fullmatch(spec)
+    if head is None:
+        bare = spec.partition("=")[2] or spec
+        raise SpecError(
+            f"model SPEC {_safe(spec)!r} names no scheme; did you mean `vllm:{_safe(bare)}` or `hf:{_safe(bare)}`? {_forms()}"
+        )
+    label, scheme, rest = head["label"], head["scheme"].lower(), head["rest"]
+    attached = scheme in ("http", "https")
+    if not attached and scheme not in SCHEMES:
+        raise SpecError(_unknown_scheme(spec, scheme, rest))
+    target, *pairs = _OPTION.split(f"{scheme}:{rest}" if attached else rest)
+    bare_word = _BARE_WORD.search("".join(f",{pair}" for pair in pairs)) or _BARE_WORD.search(target)
+    if bare_word is not None:
+        raise SpecError(
+            f"option {bare_word['word']!r} of SPEC {_safe(spec)!r} has no value: write `{bare_word['word']}=true`"
+        )
+    options = _options(pairs, spec)
+    served: str | None = None
+    if attached:
+        target, served = _endpoint(target, spec)
+    elif not target.strip():
+        raise SpecError(
+            f"model SPEC {_safe(spec)!r} stops after `{scheme}:`; write what to load, e.g. `{_EXAMPLES[scheme]}`"
+        )
+    elif target.startswith("//"):
+        raise SpecError(
+            f"model SPEC {_safe(spec)!r}: `{scheme}:` takes a path or name, not a URL; write `{scheme}:{_safe(target[2:])}`"
+        )
+    label = label.strip() if label is not None else _default_label(served or target)
+    if not _LABEL.fullmatch(label):
+        raise SpecError(
+            f"label {label!r} of a SPEC may hold letters, digits and `_ . + @ -` only; put `NAME=` in front"
+        )
+    kind = cast(Scheme, "http" if attached else scheme)
+    return ModelSpec(label=label, scheme=kind, target=target.strip(), options=options, text=spec, served_name=served)
+
+
+def local_folder(target: str, where: str) -> Path | None:
+    """The folder (or `.gguf` file) `target` names, None when it can only be a hub id (`organisation/name`)."""
+    path = Path(target).expanduser()
+    if path.exists():
+        return path.resolve()
+    if target.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(target):
+        raise SpecError(f"model SPEC {where!r}: there is no folder {target!r} (looked in {Path.cwd()})")
+    return None
+
+
+def flag(spec: ModelSpec, key: str, default: bool = False) -> bool:
+    """A yes/no option of a SPEC."""
+    value = spec.options.get(key)
+    if value is None:
+        return default
+    if value.lower() in ("true", "1", "yes", "on"):
+        return True
+    if value.lower() in ("false", "0", "no", "off"):
+        return False
+    raise SpecError(f"option `{key}={value}` of {spec.redacted!r} must be true or false")
+
+
+def number(spec: ModelSpec, key: str, default: float) -> float:
+    """A numeric, non-negative option of a SPEC."""
+    value = spec.options.get(key)
+    if value is None:
+        return default
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = -1.0
+    if not 0 <= parsed < float("inf"):
+        raise SpecError(f"option `{key}={value}` of {spec.redacted!r} must be a number, zero or more")
+    return parsed
+
+
+_EXAMPLES: Mapping[str, str] = {
+    "vllm": "vllm:PATH_OR_HUB_ID", "hf": "hf:PATH_OR_HUB_ID", "openai": "openai:NAME", "fake": "fake:perfect",
+}  # fmt: skip
+
+
+def _forms() -> str:
+    return "Forms: vllm:PATH_OR_HUB_ID, http://host:8000/v1#served-name, openai:NAME, hf:PATH_OR_HUB_ID, fake:NAME"
+
+
+def _safe(spec: str) -> str:
+    """The user's own words for an error message, without credentials."""
+    without_user = re.sub(r"//[^/@#]*@", "//", spec)
+    return re.sub(r"(?i)((?:key|token|secret|password)=)[^,]*", rf"\1{_REDACTED}", without_user)
+
+
+def _unknown_scheme(spec: str, scheme: str, rest: str) -> str:
+    close = difflib.get_close_matches(scheme, [*SCHEMES, "https"], n=1, cutoff=0.5)
+    if scheme in ("localhost",) or re.match(r"\d+(?:/|$|#)", rest):
+        return f"model SPEC {_safe(spec)!r} looks like an address; write `http://{scheme}:8000/v1#served-name`"
+    guess = f"did you mean `{close[0]}:{_safe(rest)}`? " if close else ""
+    return f"model SPEC {_safe(spec)!r}: unknown scheme {scheme!r}; {guess}{_forms()}"
+
+
+def _options(pairs: list[str], spec: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        key = key.replace("-", "_")
+        if key in options:
+            raise SpecError(f"option {key!r} is given twice in SPEC {_safe(spec)!r}")
+        if not value:
+            raise SpecError(f"option {key!r} of SPEC {_safe(spec)!r} is empty: write `{key}=VALUE` or leave it out")
+        options[key] = value
+    return options
+
+
+def _endpoint(url: str, spec: str) -> tuple[str, str]:
+    address, _, served = url.partition("#")
+    parts = urlsplit(address)
+    try:
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise SpecError(f"model SPEC {_safe(spec)!r}: {error}; write `http://host:8000/v1#served-name`") from error
+    if not host:
+        raise SpecError(f"model SPEC {_safe(spec)!r} names no host; write `http://host:8000/v1#served-name`")
+    path = parts.path.rstrip("/")
+    for route in ("/chat/completions", "/completions", "/models"):
+        path = path.removesuffix(route)
+    if not path:
+        shown = _redact_url(address).rstrip("/")
+        raise SpecError(
+            f"model SPEC {_safe(spec)!r}: the API's base path is missing; write `{shown}/v1#{served or 'name'}`"
+        )
+    if not served:
+        raise SpecError(
+            f"model SPEC {_safe(spec)!r} does not say which served model: add `#served-name` "
+            f"(`curl {_redact_url(address).rstrip('/')}/models` lists them)"
+        )
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, "")), served
+
+
+def _default_label(name: str) -> str:
+    last = name.rstrip("/").rpartition("/")[2].removesuffix(".gguf")
+    cleaned = re.sub(r"[^\w.+ @-]", "-", last).lstrip("_.+ @-")
+    return cleaned or "model"
+
+
+def _redact_url(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    netloc = f"{host}:{parts.port}" if parts.port else host
+    return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+
+
+def _redact_option(key: str, value: str) -> str:
+    if _SECRET.search(key):
+        return _REDACTED
+    return "+".join(
+        _redact_url(part) if part.startswith(("http://", "https://")) else part for part in value.split("+")
+    )

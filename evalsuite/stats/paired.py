@@ -1,0 +1,303 @@
+"""Two models on the same prompts: the paired difference with its interval and test.
+
+Everything rests on D_i = candidate_i - baseline_i, one per prompt: stand-alone intervals of two models are never
+compared. NaN marks a missing score; a prompt missing on either side is dropped from the pair and counted, and worst-case
+bounds say what the missing scores could hide (Manski bounds).
+
+Sources: Miller (arXiv 2411.00640, section 4.2); Tango 1998 (score test and interval of a paired difference of
+proportions); Fagerland, Lydersen and Laake 2013 (mid-p McNemar).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy  # its parts are imported when they are first used
+from numpy.typing import ArrayLike
+
+from evalsuite.errors import StatisticsError
+from evalsuite.stats.betting import betting_p_value
+from evalsuite.stats.intervals import Interval, Kind, implied_se, infer_kind, mean_interval, t_interval
+from evalsuite.stats.standard_errors import (
+    FloatArray,
+    IntArray,
+    check_level,
+    cluster_codes,
+    cluster_means,
+    standard_error,
+)
+
+FEW_DISCORDANT = 25
+
+
+@dataclass(frozen=True)
+class PairedResult:
+    """A paired difference candidate - baseline.
+
+    `p_value` is two-sided for 'no difference'. `n` counts complete pairs; `n_dropped_candidate` and
+    `n_dropped_baseline` the prompts on which that side is missing (None where sides cannot be told apart: head-to-head
+    verdicts), `n_dropped` the prompts dropped. `worst_case_low` and `worst_case_high` are the difference if every missing
+    score were the worst, or the best, for the candidate; None for scores without bounds. Limits, `se`, `df` and `p_value`
+    are None when the data cannot give them.
+    """
+
+    difference: float
+    low: float | None
+    high: float | None
+    level: float
+    n: int
+    n_clusters: int | None
+    se: float | None
+    df: float | None
+    method: str
+    p_value: float | None
+    n_dropped: int
+    n_dropped_candidate: int | None
+    n_dropped_baseline: int | None
+    worst_case_low: float | None
+    worst_case_high: float | None
+
+
+def paired_difference(
+    candidate: ArrayLike,
+    baseline: ArrayLike,
+    clusters: ArrayLike | None = None,
+    level: float = 0.95,
+    kind: Kind | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> PairedResult:
+    """Mean difference candidate - baseline over the prompts that both have.
+
+    Args:
+        candidate, baseline: one score per prompt, in the same order; NaN where a score is missing.
+        clusters: one label per prompt for prompts that are not independent.
+        level: two-sided confidence level.
+        kind: of the scores. 'binary' unclustered with fewer than 25 discordant pairs: Tango's score interval and mid-p
+            McNemar; otherwise the difference gets the interval of `mean_interval` ('bounded' differences: t, or betting
+            if n < 100 or skewed). None infers it.
+        bounds: the ends of the scale for 'binary' and 'bounded' scores.
+
+    Raises:
+        StatisticsError: lengths differ, no complete pair, infinite scores, or scores outside `bounds`.
+    """
+    ours, theirs = _scores_with_gaps(candidate, "candidate"), _scores_with_gaps(baseline, "baseline")
+    if ours.size != theirs.size:
+        raise StatisticsError(
+            f"candidate has {ours.size} scores and baseline {theirs.size}; align them by prompt first"
+        )
+    codes = cluster_codes(clusters, ours.size)
+    no_candidate, no_baseline = np.isnan(ours), np.isnan(theirs)
+    complete = ~(no_candidate | no_baseline)
+    if not complete.any():
+        raise StatisticsError(f"none of the {ours.size} prompts has a score on both sides")
+    present = np.concatenate([ours[~no_candidate], theirs[~no_baseline]])
+    kind = infer_kind(present, bounds) if kind is None else kind
+    if kind == "binary" and not np.all((present == 0.0) | (present == 1.0)):
+        raise StatisticsError("kind 'binary' needs scores that are 0 or 1; use kind 'bounded' for partial credit")
+    low_end, high_end = bounds
+    if kind == "bounded" and (present.min() < low_end or present.max() > high_end):
+        raise StatisticsError(f"scores reach from {present.min():g} to {present.max():g}, outside the bounds {bounds}")
+    kept_codes = None if codes is None else codes[complete]
+    d = ours[complete] - theirs[complete]
+    interval, p_value = _difference_interval(d, kept_codes, level, kind, high_end - low_end)
+    worst = best = None
+    if kind != "real":
+        worst = float(np.mean(np.where(no_candidate, low_end, ours) - np.where(no_baseline, high_end, theirs)))
+        best = float(np.mean(np.where(no_candidate, high_end, ours) - np.where(no_baseline, low_end, theirs)))
+    return PairedResult(
+        difference=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+        level=level,
+        n=d.size,
+        n_clusters=interval.n_clusters,
+        se=interval.se,
+        df=interval.df,
+        method="paired " + interval.method,
+        p_value=p_value,
+        n_dropped=int(np.sum(~complete)),
+        n_dropped_candidate=int(no_candidate.sum()),
+        n_dropped_baseline=int(no_baseline.sum()),
+        worst_case_low=worst,
+        worst_case_high=best,
+    )
+
+
+def preference_difference(
+    preferences: ArrayLike, clusters: ArrayLike | None = None, level: float = 0.95
+) -> PairedResult:
+    """Head-to-head verdicts as a paired difference: D = 2 * preference - 1, with 1 = candidate, 0 = baseline, 0.5 = tie.
+
+    NaN is a verdict that could not be read: missing and counted, never a tie. D lies in [-1, 1]; win rate = (1 + D)/2.
+    """
+    p = _scores_with_gaps(preferences, "preferences")
+    known = ~np.isnan(p)
+    if not known.any():
+        raise StatisticsError(f"none of the {p.size} verdicts could be read")
+    if p[known].min() < 0 or p[known].max() > 1:
+        raise StatisticsError(f"preferences must lie in [0, 1], got {p[known].min():g} to {p[known].max():g}")
+    codes = cluster_codes(clusters, p.size)
+    d = 2.0 * p[known] - 1.0
+    interval, p_value = _difference_interval(d, None if codes is None else codes[known], level, "bounded", 1.0)
+    total = float(d.sum())
+    missing = int(p.size - d.size)
+    return PairedResult(
+        difference=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+        level=level,
+        n=d.size,
+        n_clusters=interval.n_clusters,
+        se=interval.se,
+        df=interval.df,
+        method="paired " + interval.method,
+        p_value=p_value,
+        n_dropped=missing,
+        n_dropped_candidate=None,
+        n_dropped_baseline=None,
+        worst_case_low=(total - missing) / p.size,
+        worst_case_high=(total + missing) / p.size,
+    )
+
+
+def gap_difference(in_distribution: PairedResult, out_of_distribution: PairedResult) -> PairedResult:
+    """Change of a generalisation gap: (ID - OOD) of the candidate minus that of the baseline; positive is a wider gap.
+
+    Paired between models and independent between the two sets (different prompts), so the variances add
+    (Welch-Satterthwaite df). For a gate, where higher is better, negate it.
+    """
+    parts = (in_distribution, out_of_distribution)
+    first, second = parts
+    if first.level != second.level:
+        raise StatisticsError(f"the two sets were estimated at different levels, {first.level} and {second.level}")
+    difference = first.difference - second.difference
+    known = np.array([error for error in map(implied_se, parts) if error is not None])
+    low = high = p_value = se = df = None
+    if known.size == 2:
+        variance = float(np.sum(known**2))
+        freedom = np.array([part.df if part.df is not None else max(part.n - 1.0, 1.0) for part in parts])
+        se, df = math.sqrt(variance), variance**2 / float(np.sum(known**4 / freedom))
+        half = float(scipy.special.stdtrit(df, 0.5 + first.level / 2)) * se
+        low, high, p_value = difference - half, difference + half, _t_p_value(difference, se, df)
+    clustered = first.n_clusters is not None or second.n_clusters is not None
+    worst, best = (first.worst_case_low, second.worst_case_high), (first.worst_case_high, second.worst_case_low)
+    return PairedResult(
+        difference=difference,
+        low=low,
+        high=high,
+        level=first.level,
+        n=first.n + second.n,
+        n_clusters=sum(part.n_clusters or part.n for part in parts) if clustered else None,
+        se=se,
+        df=df,
+        method="Welch t of two independent sets",
+        p_value=p_value,
+        n_dropped=first.n_dropped + second.n_dropped,
+        n_dropped_candidate=_sum(first.n_dropped_candidate, second.n_dropped_candidate),
+        n_dropped_baseline=_sum(first.n_dropped_baseline, second.n_dropped_baseline),
+        worst_case_low=None if worst[0] is None or worst[1] is None else worst[0] - worst[1],
+        worst_case_high=None if best[0] is None or best[1] is None else best[0] - best[1],
+    )
+
+
+def mcnemar_mid_p(wins: int, losses: int) -> float:
+    """Two-sided mid-p value of the exact conditional McNemar test; `wins` and `losses` are the discordant counts."""
+    _check_discordant(wins, losses, wins + losses)
+    discordant = wins + losses
+    if wins == losses:
+        return 1.0
+    fewer = min(wins, losses)
+    below = float(scipy.special.bdtr(fewer - 1, discordant, 0.5)) if fewer > 0 else 0.0
+    return min(1.0, below + float(scipy.special.bdtr(fewer, discordant, 0.5)))
+
+
+def tango_score(wins: int, losses: int, n: int, delta: float = 0.0) -> float:
+    """Tango's score statistic z for 'difference = delta'; large values speak for a difference above `delta`.
+
+    With wins b (candidate right, baseline wrong) and losses c among n pairs:
+    A = 2n, B = -b - c + (2n - b + c) delta, C = -c delta (1 - delta), q = (sqrt(B^2 - 4AC) - B) / 2A,
+    z = (b - c - n delta) / sqrt(n (2q + delta (1 - delta))). At delta = 0 it is McNemar's z. The one-sided test of
+    non-inferiority by a margin is `tango_score(b, c, n, -margin)`.
+    """
+    _check_discordant(wins, losses, n)
+    if not -1.0 <= delta <= 1.0:
+        raise StatisticsError(f"a difference of proportions lies in [-1, 1], got {delta}")
+    a = 2.0 * n
+    b = -wins - losses + (2.0 * n - wins + losses) * delta
+    c = -losses * delta * (1.0 - delta)
+    q = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
+    variance = n * (2 * q + delta * (1.0 - delta))
+    distance = wins - losses - n * delta
+    if abs(distance) < 1e-12 * n:
+        return 0.0
+    return distance / math.sqrt(variance) if variance > 1e-300 else math.copysign(math.inf, distance)
+
+
+def tango_interval(wins: int, losses: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """All differences that Tango's score test does not reject; never of width zero, also without discordant pairs."""
+    z = float(scipy.special.ndtri(0.5 + check_level(level) / 2))
+    centre = (wins - losses) / n if n else 0.0
+    edge = 1.0 - 1e-9
+
+    def limit(end: float, target: float) -> float:
+        if abs(centre - end) < 1e-8:
+            return math.copysign(1.0, end)
+
+        def excess(delta: float) -> float:
+            return min(max(tango_score(wins, losses, n, delta), -1e6), 1e6) - target
+
+        return float(scipy.optimize.brentq(excess, centre, end, xtol=1e-12))
+
+    return limit(-edge, z), limit(edge, -z)
+
+
+def _difference_interval(
+    d: FloatArray, codes: IntArray | None, level: float, kind: Kind, width: float
+) -> tuple[Interval, float | None]:
+    """Interval and two-sided p-value of a mean difference of scores on a scale of the given width."""
+    found = standard_error(d, codes)
+    if kind == "binary" and codes is None and d.size > 1:
+        wins, losses = int(np.sum(d > 0)), int(np.sum(d < 0))
+        if wins + losses < FEW_DISCORDANT or not found.se:
+            low, high = tango_interval(wins, losses, d.size, level)
+            exact = Interval(found.mean, low, high, level, d.size, None, "Tango", found.se or None, None)
+            return exact, mcnemar_mid_p(wins, losses)
+        return t_interval(d, level), _t_p_value(found.mean, found.se, found.df)
+    if kind == "real":
+        interval = mean_interval(d, codes, level, "real")
+    else:
+        interval = mean_interval(d, codes, level, "bounded", (-width, width))
+    if interval.method == "betting":
+        return interval, betting_p_value(d / width, level) if d.size > 1 else None
+    if interval.method == "betting on cluster means":
+        return interval, betting_p_value((d if codes is None else cluster_means(d, codes)) / width, level)
+    return interval, _t_p_value(interval.estimate, interval.se, interval.df)
+
+
+def _t_p_value(difference: float, se: float | None, df: float | None) -> float | None:
+    if not se or df is None:
+        return None
+    return 2.0 * float(scipy.special.stdtr(df, -abs(difference) / se))
+
+
+def _scores_with_gaps(values: ArrayLike, name: str) -> FloatArray:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise StatisticsError(f"{name}: expected numbers, one per prompt ({error})") from error
+    if array.ndim != 1 or array.size == 0:
+        raise StatisticsError(f"{name}: expected one number per prompt, got shape {array.shape}")
+    if np.isinf(array).any():
+        raise StatisticsError(f"{name}: a score is infinite (position {np.flatnonzero(np.isinf(array))[0]})")
+    return array
+
+
+def _check_discordant(wins: int, losses: int, n: int) -> None:
+    if wins < 0 or losses < 0 or wins + losses > n:
+        raise StatisticsError(f"{wins} wins and {losses} losses do not fit into {n} pairs")
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second

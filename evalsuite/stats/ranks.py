@@ -1,0 +1,241 @@
+"""Ranks with simultaneous intervals, leaderboards against one reference, and which battle to run next.
+
+An order of models is a statement about all their differences at once, so the intervals of the differences are
+simultaneous: with the stated probability all of them hold together. A rank interval then contains the true rank of every
+model at once. The sorted order itself is only a way to print the table.
+
+Sources: Mogstad et al. 2024, "Inference for ranks" (simultaneous rank intervals); Hothorn et al. 2008 (max-t).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from evalsuite.errors import StatisticsError
+from evalsuite.stats.ratings import BradleyTerryFit
+from evalsuite.stats.standard_errors import FloatArray, IntArray, check_level, cluster_codes
+
+# Number of doubles in one block of simulated differences (32 MB).
+DRAW_BLOCK = 4_000_000
+
+
+@dataclass(frozen=True)
+class RankIntervals:
+    """Ranks of K models, 1 being the best.
+
+    Attributes:
+        best_rank, worst_rank: ends of each model's rank interval, shape (K,).
+        order: model indices by decreasing estimate.
+        tie_groups: the order cut into groups; a group holds the models that cannot be told from its first one, down to
+            the first that can.
+        difference_low: lower simultaneous limit of estimate_i - estimate_j, shape (K, K); NaN where not comparable.
+        critical_value: max-t critical value; level: simultaneous level.
+        separated_pairs, n_pairs: pairs whose order is decided, and all pairs.
+    """
+
+    best_rank: IntArray
+    worst_rank: IntArray
+    order: IntArray
+    tie_groups: tuple[tuple[int, ...], ...]
+    difference_low: FloatArray
+    critical_value: float
+    level: float
+    separated_pairs: int
+    n_pairs: int
+
+
+@dataclass(frozen=True)
+class HubLeaderboard:
+    """Mean scores of K models against one fixed reference, and how they vary together over prompts.
+
+    Attributes:
+        means: shape (K,).
+        covariance: of the means, over prompts, shape (K, K); None with fewer than two clusters.
+        n_scores: prompts each model was scored on, shape (K,).
+        n_clusters: independent groups of prompts.
+        n_missing: missing scores in total.
+    """
+
+    means: FloatArray
+    covariance: FloatArray | None
+    n_scores: IntArray
+    n_clusters: int
+    n_missing: int
+
+
+@dataclass(frozen=True)
+class SuggestedBattle:
+    """A pair of models worth another battle; ``gain`` is p(1 - p) times the variance of their difference."""
+
+    first: int
+    second: int
+    gain: float
+    standard_error: float
+
+
+def rank_intervals(
+    estimates: ArrayLike,
+    covariance: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    draws: int = 2000,
+    df: float | None = None,
+) -> RankIntervals:
+    """Simultaneous rank intervals: rank_i lies in [1 + #{j: L_ji > 0}, K - #{j: L_ij > 0}].
+
+    L_ij = estimate_i - estimate_j - c SE_ij, with c the ``level`` quantile of max_ij |Z_i - Z_j| / SE_ij over Gaussian
+    draws Z of the covariance.
+
+    Args:
+        estimates: larger is better, shape (K,).
+        covariance: of the estimates, shape (K, K); NaN between models that cannot be compared, which are left undecided.
+        rng: source of the draws.
+        df: degrees of freedom of the covariance (clusters - 1): draws are then multivariate t, which matters below
+            about 50 clusters.
+
+    Raises:
+        StatisticsError: shapes that do not fit, estimates that are not finite.
+    """
+    theta, v = np.asarray(estimates, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
+    k = len(theta)
+    if theta.ndim != 1 or v.shape != (k, k) or not np.isfinite(theta).all():
+        raise StatisticsError(f"ranks need K finite estimates and a (K, K) covariance; got {theta.shape} and {v.shape}")
+    check_level(level)
+    error = difference_errors(v)
+    critical = _max_t(v, error, rng, level, draws, df)
+    gap = theta[:, None] - theta[None, :]
+    # Equal scores say nothing about their spread, so a difference that never varied is not decided either.
+    low = np.where(error == 0, np.nan, gap - critical * error)
+    np.fill_diagonal(low, 0.0)
+    above = np.nan_to_num(low, nan=0.0) > 0
+    order = np.argsort(-theta, kind="stable")
+    return RankIntervals(
+        best_rank=1 + above.sum(axis=0),
+        worst_rank=k - above.sum(axis=1),
+        order=order,
+        tie_groups=_tie_groups(order, above),
+        difference_low=low,
+        critical_value=critical,
+        level=level,
+        separated_pairs=int(above.sum()),
+        n_pairs=k * (k - 1) // 2,
+    )
+
+
+def rank_strengths(
+    fit: BradleyTerryFit, *, rng: np.random.Generator, level: float = 0.95, draws: int = 2000
+) -> RankIntervals:
+    """Simultaneous rank intervals of Bradley-Terry strengths; models of different components stay undecided.
+
+    Raises:
+        StatisticsError: the fit has no covariance (fewer than two clusters).
+    """
+    k = len(fit.strengths)
+    df = max(fit.n_clusters - 1.0, 1.0)
+    return rank_intervals(fit.strengths, _covariance(fit)[:k, :k], rng=rng, level=level, draws=draws, df=df)
+
+
+def hub_leaderboard(scores: ArrayLike, *, clusters: ArrayLike | None = None) -> HubLeaderboard:
+    """Means of models that were all compared with one reference on the same prompts; no model of battles is needed.
+
+    The covariance is over prompts, so differences between models are paired: give it to `rank_intervals`. A missing
+    score takes its prompt out of that model's mean only.
+
+    Args:
+        scores: preference over the reference (or any score), shape (K, n prompts), NaN when missing.
+        clusters: group of each prompt, shape (n,).
+
+    Raises:
+        StatisticsError: a model without scores, or infinite scores.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim != 2 or np.isinf(table).any():
+        raise StatisticsError(f"scores need a table of shape (models, prompts) without infinities; got {table.shape}")
+    seen = ~np.isnan(table)
+    count = seen.sum(axis=1)
+    if not len(count) or (count == 0).any():
+        raise StatisticsError(f"model {int(np.argmin(count)) if len(count) else 0} has no score")
+    means = np.where(seen, table, 0.0).sum(axis=1) / count
+    influence = np.where(seen, table - means[:, None], 0.0) / count[:, None]
+    codes = cluster_codes(clusters, table.shape[1])
+    if codes is not None:
+        influence = np.stack([np.bincount(codes, row) for row in influence])
+    units = influence.shape[1]
+    covariance = units / (units - 1) * influence @ influence.T if units > 1 else None
+    return HubLeaderboard(means, covariance, count, units, int((~seen).sum()))
+
+
+def suggest_battles(
+    fit: BradleyTerryFit, ranks: RankIntervals, *, n: int = 1, target_error: float = 0.0
+) -> tuple[SuggestedBattle, ...]:
+    """The ``n`` most informative pairs among those whose order is undecided, best first.
+
+    A battle between i and j is worth p(1 - p) (V_ii + V_jj - 2 V_ij): its own information times what is not yet known
+    about the pair. Empty when every order is decided or known to within ``target_error`` (standard error, logits).
+
+    Raises:
+        StatisticsError: the fit has no covariance.
+    """
+    k = len(fit.strengths)
+    error = difference_errors(_covariance(fit)[:k, :k])
+    p = expit(fit.strengths[:, None] - fit.strengths[None, :])
+    decided = np.nan_to_num(ranks.difference_low, nan=0.0) > 0
+    i, j = np.triu_indices(k, 1)
+    # Models of different components first: nothing at all is known about their difference.
+    gain = np.where(np.isnan(error), np.inf, p * (1 - p) * error**2)[i, j]
+    spread = np.where(np.isnan(error), np.inf, error)[i, j]
+    open_pairs = np.flatnonzero(~(decided | decided.T)[i, j] & (spread > target_error))
+    chosen = open_pairs[np.argsort(-gain[open_pairs], kind="stable")][:n]
+    return tuple(SuggestedBattle(int(i[c]), int(j[c]), float(gain[c]), float(spread[c])) for c in chosen)
+
+
+def difference_errors(covariance: FloatArray) -> FloatArray:
+    """Standard error of every difference, sqrt(V_ii + V_jj - 2 V_ij), shape (K, K); 0 where a difference never varies."""
+    variance = np.diag(covariance)
+    total = variance[:, None] + variance[None, :]
+    squared = total - 2 * covariance
+    # What cancels to rounding is 0: its quotient by a simulated difference would be noise of any size.
+    return np.asarray(np.sqrt(np.where(squared <= 1e-12 * total, 0.0, squared)))
+
+
+def _covariance(fit: BradleyTerryFit) -> FloatArray:
+    if fit.covariance is None:
+        raise StatisticsError("strengths from a single prompt have no covariance, so no ranks: judge more prompts")
+    return fit.covariance
+
+
+def _max_t(
+    covariance: FloatArray, error: FloatArray, rng: np.random.Generator, level: float, draws: int, df: float | None
+) -> float:
+    """``level`` quantile of the largest |Z_i - Z_j| / SE_ij over the pairs that can be compared."""
+    i, j = np.triu_indices(len(covariance), 1)
+    comparable: NDArray[np.bool_] = error[i, j] > 0
+    i, j = i[comparable], j[comparable]
+    if not len(i):
+        return 0.0
+    values, vectors = np.linalg.eigh(np.nan_to_num(covariance, nan=0.0))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    largest = np.empty(draws)
+    block = max(1, DRAW_BLOCK // len(i))
+    for start in range(0, draws, block):
+        rows = min(block, draws - start)
+        z = rng.standard_normal((rows, len(covariance))) @ root.T
+        if df is not None:
+            z *= np.sqrt(df / rng.chisquare(df, size=rows))[:, None]
+        largest[start : start + rows] = (np.abs(z[:, i] - z[:, j]) / error[i, j]).max(axis=1)
+    return float(np.quantile(largest, level))
+
+
+def _tie_groups(order: IntArray, above: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
+    groups: list[list[int]] = []
+    for model in order:
+        if groups and not above[groups[-1][0], model]:
+            groups[-1].append(int(model))
+        else:
+            groups.append([int(model)])
+    return tuple(tuple(group) for group in groups)

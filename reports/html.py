@@ -1,0 +1,212 @@
+"""`write_report`: one self-contained HTML file for any number of runs.
+
+Sections follow a reader's questions: may we release, what changed, can I trust it, show me, how was it made.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evalsuite import __version__
+from evalsuite.errors import DataError
+from evalsuite.progress import SILENT, Progress
+from evalsuite.records import Audit, RunManifest
+from evalsuite.reports import figures, release, tables, vega_subset
+from evalsuite.reports.across_runs import differences, with_differences
+from evalsuite.reports.evidence import Evidence
+from evalsuite.reports.gate_figures import trajectories
+from evalsuite.reports.page import write_page
+from evalsuite.reports.redaction import redact, redact_all
+from evalsuite.reports.sample_lengths import length_preferences
+from evalsuite.reports.sample_pack import pack
+from evalsuite.reports.sample_rows import SampleRow, collect, head_to_head_pairs, histograms, outcome_counts
+from evalsuite.reports.sample_sources import Example, Sources, read_sources
+from evalsuite.reports.svg import NARROW, WIDE
+from evalsuite.reports.title import report_title
+
+STYLES = ("page.css", "samples.css")
+MOST_OF_A_PROMPT = 6_000
+SCRIPTS = ("page.js", "text.js", "samples.js", "detail.js")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure ready for the page: drawn twice, with its numbers; or why it could not be drawn."""
+
+    figure: figures.Figure
+    wide: str
+    narrow: str
+    table: tables.Table
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class TaskSection:
+    """A section that a task brought."""
+
+    title: str
+    task: str
+    text: str
+    drawn: Drawn | None
+    table: tables.Table
+    problem: str = ""
+
+
+def write_report(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    title: str | None = None,
+    verdict: Mapping[str, Any] | None = None,
+    progress: Progress = SILENT,
+) -> Path:
+    """Write the report of `runs` to `out` and return its path.
+
+    Args:
+        runs: run directories; models of the same name in different runs are told apart.
+        verdict: a gate's `GateResult` as plain data; without it the report reads the intervals and says so.
+
+    Raises:
+        RunDirectoryError: a run directory is missing, half-written or of another schema.
+    """
+    with progress.stage("read runs", len(runs), "run") as stage:
+        evidence = Evidence.read(runs)
+        across, notes = differences(evidence)
+        evidence = replace(evidence, pairs=with_differences(evidence, across))
+        rows = collect(evidence)
+        evidence = replace(evidence, pairs=with_differences(evidence, head_to_head_pairs(rows, evidence)))
+        stage.advance(len(runs))
+        sources = read_sources(rows, evidence)
+    packed = pack(rows, evidence, sources, progress)
+    pictures = [*(trajectories(verdict) if verdict else ()), *report_figures(evidence, rows, sources)]
+    with progress.stage("draw figures", len(pictures), "figure") as stage:
+        drawn = {}
+        for figure in pictures:
+            drawn[figure.key] = draw(figure)
+            stage.advance()
+    sections = list(_task_sections(evidence))
+    cautions = release.foreign_verdict(verdict, evidence) if verdict else []
+    cautions += [*release.warnings(evidence), *(("open", note) for note in notes)]
+    return write_page(
+        "report.html.jinja",
+        out,
+        styles=STYLES,
+        scripts=SCRIPTS,
+        start="setUpPage();\nsetUpSamples();",
+        title=title or report_title(evidence),
+        version=__version__,
+        evidence=evidence,
+        releases=[release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence),
+        warnings=[(tone, redact(words)) for tone, words in cautions],
+        drawn=list(drawn.values()),
+        sections=sections,
+        pair_table=tables.pair_table([pair for pair in evidence.pairs if pair.difference is not None]),
+        n_without_pairs=sum(pair.difference is None for pair in evidence.pairs),
+        estimate_table=tables.estimate_table(evidence.estimates),
+        audit_table=tables.audit_table(redact_all_audits(evidence)),
+        ledger=tables.validity_table([row for row in evidence.validity if not row.role.startswith("score:")]),
+        score_ledger=tables.validity_table([row for row in evidence.validity if row.role.startswith("score:")]),
+        packed=packed,
+        made=[
+            _provenance(run.manifest, name, number, [shown for shown in sources.examples if shown.run == number - 1])
+            for number, (run, name) in enumerate(zip(evidence.runs, evidence.names, strict=True), 1)
+        ],
+    )
+
+
+def redact_all_audits(evidence: Evidence) -> list[Audit]:
+    """Audits whose explanations may quote an error with a key in it, redacted."""
+    import msgspec
+
+    return [msgspec.structs.replace(audit, explanation=redact(audit.explanation)) for audit in evidence.audits]
+
+
+def report_figures(evidence: Evidence, rows: Sequence[SampleRow], sources: Sources) -> list[figures.Figure]:
+    """All figures of the report but those that tasks bring, in the order of the page."""
+    return [
+        *figures.forests(evidence),
+        *figures.outcomes(outcome_counts(rows, evidence)),
+        *figures.intervals(evidence),
+        *figures.distributions(histograms(rows, evidence)),
+        *figures.length_effects(length_preferences(rows, evidence, sources)),
+    ]
+
+
+def draw(figure: figures.Figure) -> Drawn:
+    """Draw a figure for wide and narrow pages, with the table of its numbers."""
+    return Drawn(
+        figure,
+        figure.draw(WIDE),
+        figure.draw(NARROW),
+        tables.rows_table(f"{figure.key}-table", figure.title, figure.rows),
+    )
+
+
+def _task_sections(evidence: Evidence) -> Iterator[TaskSection]:
+    """Sections of tasks and plugins; one that asks for something outside the subset shows its numbers and the reason."""
+    for number, section in enumerate(evidence.sections, 1):
+        rows = tuple(dict(row) for row in section.get("rows", ()) if isinstance(row, Mapping))
+        title, task = str(section.get("title", "")), str(section.get("task", ""))
+        table = tables.rows_table(f"section-{number}-table", title, rows)
+        spec = section.get("figure")
+        drawn, problem = None, ""
+        if spec:
+            figure = figures.Figure(f"section-{number}", title, "", str(section.get("alternative", "")), spec, rows)
+            try:
+                vega_subset.check(spec)
+                drawn = draw(figure)
+            except DataError as error:
+                problem = f"The figure is not shown: {error}"
+        yield TaskSection(title, task, str(section.get("text", "")), drawn, table, problem)
+
+
+def _provenance(manifest: RunManifest, name: str, number: int, examples: Sequence[Example]) -> dict[str, Any]:
+    """What a run was made of, with keys and tokens taken out."""
+    models = [
+        {"label": entry.get("label"), "roles": ", ".join(entry.get("roles", ())), "spec": entry.get("spec"),
+         "identity": entry.get("identity"), "details": _facts(entry.get("details", {}))}
+        for entry in manifest.models
+    ]  # fmt: skip
+    tasks = [
+        {"task": entry.get("name"), "protocol": entry.get("protocol"), "n": entry.get("n"),
+         "data": "; ".join(f"{file['name']} sha256 {str(file.get('sha256'))[:16]}" for file in entry.get("data", ())),
+         "left out": _facts(entry.get("skipped", {})), "options": _facts(entry.get("options", {}))}
+        for entry in manifest.tasks
+    ]  # fmt: skip
+    facts = {
+        "Status": manifest.status, "Created": manifest.created, "Finished": manifest.finished or "no",
+        "evalsuite": manifest.evalsuite_version, "Seed": manifest.seed,
+        "Limit": "none" if manifest.limit is None else manifest.limit,
+        "Requests": f"{manifest.requests_sent} sent, {manifest.requests_replayed} answered from the store",
+        "Environment": _facts(manifest.environment),
+    }  # fmt: skip
+    return {
+        "name": name,
+        "facts": redact_all({key: str(value) for key, value in facts.items()}),
+        "command": redact(shlex.join(manifest.command)),
+        "notes": redact_all(list(manifest.notes)),
+        "models": tables.rows_table(f"models-{number}", "Models", redact_all(models)),
+        "examples": [_example(shown) for shown in examples],
+        "tasks": tables.rows_table(f"tasks-{number}", "Tasks and data", redact_all(tasks)),
+    }
+
+
+def _example(shown: Example) -> dict[str, Any]:
+    """A request as it was sent, shortened."""
+    turns = [(role, redact(text[:MOST_OF_A_PROMPT]), len(text) > MOST_OF_A_PROMPT) for role, text in shown.asked.turns]
+    return {
+        "title": f"{shown.task}: what the {shown.role} was asked",
+        "turns": turns,
+        "params": _facts(shown.asked.params) or "the server's defaults",
+        "harmful": shown.harmful,
+    }
+
+
+def _facts(values: Mapping[str, Any] | Iterable[Any]) -> str:
+    if isinstance(values, Mapping):
+        return ", ".join(f"{name} {value}" for name, value in values.items())
+    return ", ".join(map(str, values))

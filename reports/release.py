@@ -1,0 +1,199 @@
+"""May we release? The gate's verdict when there is one, else a plain reading of intervals against the tasks' margins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evalsuite.records import PairEstimate
+from evalsuite.reports.evidence import Evidence
+from evalsuite.reports.formatting import MISSING, count, difference, interval, number, spoken
+
+Tone = Literal["good", "bad", "open", ""]
+
+_GATE_WORDS: dict[str, tuple[str, Tone]] = {
+    "pass": ("Pass", "good"),
+    "fail": ("Fail", "bad"),
+    "inconclusive": ("Inconclusive", "open"),
+    "invalid": ("Invalid evidence", "bad"),
+}
+MOST_UNCHOSEN = 4
+"""With more arms than this against one that nobody chose as baseline, the run is a board and no release question."""
+
+_LARGEST_LOSS = 0.01
+"""Share of failed questions above which a reader is warned beside the verdict."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of evidence for or against a release."""
+
+    what: str
+    state: str
+    tone: Tone
+    difference: str
+    interval: str
+    margin: str
+    n: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """The answer for one candidate."""
+
+    candidate: str
+    baseline: str
+    state: str
+    tone: Tone
+    summary: str
+    claims: tuple[Claim, ...]
+    official: bool
+
+
+def from_gate(verdict: Mapping[str, Any]) -> Release:
+    """The verdict of `evalsuite gate`, given as plain data of its `GateResult`."""
+    state, tone = _GATE_WORDS.get(str(verdict.get("outcome")), ("Unknown verdict", "open"))
+    claims = [_gate_claim(row) for row in verdict.get("metrics", ())]
+    claims += [_guardrail_claim(row) for row in verdict.get("guardrails", ())]
+    problems = [str(problem) for problem in verdict.get("problems", ())]
+    stored = f" Stored verdict of {verdict.get('answered')}." if verdict.get("from_ledger") else ""
+    spent = sum(int(row.get("spent") or 0) for row in verdict.get("metrics", ()))
+    saved = sum(int(row.get("saved") or 0) for row in verdict.get("metrics", ()))
+    calls = f" {count(spent)} judged prompts spent, {count(saved)} saved." if spent or saved else ""
+    summary = (
+        " ".join(problems)
+        or f"Decided by {len(claims)} {'rule' if len(claims) == 1 else 'rules'} of the policy.{calls}{stored}"
+    )
+    return Release(
+        str(verdict.get("candidate")), str(verdict.get("baseline")), state, tone, summary, tuple(claims), True
+    )
+
+
+def foreign_verdict(verdict: Mapping[str, Any], evidence: Evidence) -> list[tuple[Tone, str]]:
+    """A warning when the verdict is about a model that none of the runs has."""
+    known = {str(model["label"]) for run in evidence.runs for model in run.manifest.models}
+    missing = [str(verdict.get(arm)) for arm in ("candidate", "baseline") if str(verdict.get(arm)) not in known]
+    if not missing:
+        return []
+    return [("bad", f"The verdict is about {' and '.join(missing)}, which is not in these runs.")]
+
+
+def _gate_claim(row: Mapping[str, Any]) -> Claim:
+    state, tone = _GATE_WORDS.get(str(row.get("outcome")), ("Unknown", "open"))
+    planned = row.get("n_planned")
+    return Claim(
+        what=_what(row),
+        state=state,
+        tone=tone,
+        difference=difference(row.get("difference"), "0-1"),
+        interval=interval(row.get("low"), row.get("high"), "0-1", signed=True),
+        margin=difference(None if row.get("margin") is None else -float(row["margin"]), "0-1"),
+        n=f"{count(row.get('n'))}{f' of {count(planned)}' if planned else ''}",
+        why=str(row.get("explanation", "")),
+    )
+
+
+def _guardrail_claim(row: Mapping[str, Any]) -> Claim:
+    state, tone = _GATE_WORDS.get(str(row.get("outcome")), ("Unknown", "open"))
+    sign = "at most" if row.get("direction") == "max" else "at least"
+    return Claim(
+        what=f"guardrail {_what(row)}",
+        state=state,
+        tone=tone,
+        difference=number(row.get("value"), "0-1"),
+        interval=f"bound {number(row.get('bound'), '0-1')}",
+        margin=f"{sign} {number(row.get('limit'), '0-1')}",
+        n=count(row.get("n")),
+        why=str(row.get("explanation", "")),
+    )
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    part = f" ({row['slice']})" if row.get("slice") else ""
+    return f"{row.get('task')}: {spoken(str(row.get('metric')))}{part}"
+
+
+def readings(evidence: Evidence) -> list[Release]:
+    """What the intervals say for every candidate, on the metrics that have a margin; the reader is told it is no verdict."""
+    by_candidate: dict[tuple[str, str], list[PairEstimate]] = {}
+    for pair in evidence.pairs:
+        if pair.slice is None and evidence.task(pair.task).metric(pair.metric).margin is not None:
+            by_candidate.setdefault((pair.model, pair.baseline), []).append(pair)
+    against = Counter(baseline for _, baseline in by_candidate)
+    chosen = evidence.playing("baseline")
+    by_candidate = {
+        arms: pairs for arms, pairs in by_candidate.items() if arms[1] in chosen or against[arms[1]] <= MOST_UNCHOSEN
+    }
+    found = [_reading(model, baseline, pairs, evidence) for (model, baseline), pairs in by_candidate.items()]
+    candidates = evidence.playing("candidate")
+    return sorted(
+        found, key=lambda answer: candidates.index(answer.candidate) if answer.candidate in candidates else 99
+    )
+
+
+def _reading(model: str, baseline: str, pairs: Sequence[PairEstimate], evidence: Evidence) -> Release:
+    claims = tuple(_claim(pair, evidence) for pair in pairs)
+    worse = [claim.what for claim in claims if claim.tone == "bad"]
+    undecided = [claim.what for claim in claims if claim.tone == "open"]
+    if worse:
+        return Release(model, baseline, "Regression", "bad", f"Worse: {', '.join(worse)}.", claims, False)
+    if undecided:
+        words = f"The evidence does not decide: {', '.join(undecided)}."
+        return Release(model, baseline, "Not decided", "open", words, claims, False)
+    words = "Every metric with a margin stays within it."
+    return Release(model, baseline, "No regression", "good", words, claims, False)
+
+
+def _claim(pair: PairEstimate, evidence: Evidence) -> Claim:
+    metric = evidence.task(pair.task).metric(pair.metric)
+    margin = metric.margin or 0.0
+    state, tone, why = judge(pair, margin)
+    allowed = margin if pair.higher_is_better is False else -margin
+    return Claim(
+        what=f"{pair.task}: {spoken(pair.metric)}",
+        state=state,
+        tone=tone,
+        difference=difference(pair.difference, pair.scale),
+        interval=interval(pair.low, pair.high, pair.scale, signed=True),
+        margin=difference(allowed, pair.scale),
+        n=count(pair.n),
+        why=why,
+    )
+
+
+def judge(pair: PairEstimate, margin: float) -> tuple[str, Tone, str]:
+    """State, tone and reason of one paired difference against a margin (non-inferiority)."""
+    if pair.low is None or pair.high is None or pair.higher_is_better is None:
+        return MISSING, "open", "there is no interval" if pair.n else "no sample has a score from both"
+    low, high = (pair.low, pair.high) if pair.higher_is_better else (-pair.high, -pair.low)
+    if low > 0:
+        return "Better", "good", "the whole interval is on the better side"
+    if low > -margin:
+        return "Within margin", "good", "a loss larger than the margin is excluded"
+    if high < 0:
+        return "Worse", "bad", "the whole interval is on the worse side"
+    return "Undecided", "open", "the interval reaches beyond the margin: more samples are needed"
+
+
+def warnings(evidence: Evidence) -> list[tuple[Tone, str]]:
+    """What a reader must know before the verdict: failed instruments, lost questions, unfinished runs."""
+    found: list[tuple[Tone, str]] = []
+    for run, name in zip(evidence.runs, evidence.names, strict=True):
+        if run.manifest.status != "complete":
+            found.append(("bad", f"Run {name} is {run.manifest.status}: samples are missing."))
+        found += [("open", note) for note in dict.fromkeys(run.manifest.notes)]
+    for audit in evidence.audits:
+        if audit.verdict in ("fail", "warn"):
+            tone: Tone = "bad" if audit.verdict == "fail" else "open"
+            found.append((tone, f"{audit.task}, {spoken(audit.name)} of {audit.subject}: {audit.explanation}"))
+    lost = [(row, row.asked - row.ok - row.truncated) for row in evidence.validity if not row.role.startswith("score:")]
+    for row, missing in sorted(lost, key=lambda pair: -pair[1] / max(1, pair[0].asked)):
+        if row.asked and missing / row.asked > _LARGEST_LOSS:
+            share = number(missing / row.asked, "0-1")
+            found.append(
+                ("open", f"{row.task}, {row.model}: {share} of the questions to {row.role} have no usable answer.")
+            )
+    return sorted(found, key=lambda warning: warning[0] != "bad")

@@ -1,0 +1,50 @@
+// The board: filters by name and task, a page per model, the board as JSON.
+
+const setUpBoard = () => {
+  const table = document.getElementById("table-board");
+  const search = document.getElementById("board-search");
+  const task = document.getElementById("board-task");
+  const ties = document.getElementById("board-group");
+  const status = document.getElementById("board-status");
+  const rows = [...table.tBodies[0].rows];
+
+  const refresh = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const fits = words.every((word) => row.dataset.name.includes(word)) && (ties.value === "" || row.dataset.group === ties.value);
+      row.hidden = !fits;
+      shown += fits ? 1 : 0;
+    }
+    for (const cell of table.querySelectorAll("[data-task]")) cell.hidden = task.value !== "" && cell.dataset.task !== task.value;
+    status.textContent = shown === rows.length ? `${rows.length} models` : `${shown} of ${rows.length} models`;
+  };
+  search.addEventListener("input", refresh);
+  task.addEventListener("change", refresh);
+  ties.addEventListener("change", refresh);
+  for (const button of table.querySelectorAll("button.sort")) {
+    button.addEventListener("click", () => {
+      const rank = button.closest("th").cellIndex === 0 && button.closest("th").getAttribute("aria-sort") === "ascending";
+      table.classList.toggle("sorted", !rank);
+    });
+  }
+
+  // One model page at a time; without JavaScript all of them stand below the board.
+  const pages = [...document.querySelectorAll(".model-page")];
+  const follow = () => {
+    const chosen = pages.find((page) => `#${page.id}` === decodeURIComponent(location.hash)) ?? null;
+    for (const page of pages) { page.hidden = page !== chosen; page.classList.toggle("chosen", page === chosen); }
+    document.getElementById("models-hint").hidden = chosen !== null;
+    chosen?.scrollIntoView();
+  };
+  addEventListener("hashchange", follow);
+  refresh();
+  follow();
+
+  document.getElementById("save-json").addEventListener("click", async () => {
+    const packed = atob(document.getElementById("board-json").textContent.trim());
+    const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    save("leaderboard.json", new Blob([await new Response(stream).text()], { type: "application/json" }));
+  });
+};

@@ -1,0 +1,21 @@
+"""What a report is called when nobody says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalsuite.reports.evidence import Evidence
+
+MOST_NAMES = 3
+
+
+def report_title(evidence: Evidence) -> str:
+    """`dpo-v2 and dpo-v3 against sft-v1`: the models under test, and whom they are compared with."""
+    names = evidence.playing("candidate") or tuple(dict.fromkeys(row.model for row in evidence.estimates))
+    shown = _listed(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    against = [name for name in evidence.baselines if name not in names][:1]
+    return f"{shown or 'Report'}{f' against {against[0]}' if against else ''}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"

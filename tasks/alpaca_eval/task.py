@@ -1,0 +1,179 @@
+"""AlpacaEval 2: 805 instructions, each answer compared with a baseline's; raw, discrete and length-controlled win rate.
+
+Protocol of Dubois et al. 2024 (arXiv 2404.04475): one order per instruction, drawn from the instruction's text as upstream
+draws it; the preference is a probability from the judge's first token; equal outputs are a tie; a missing verdict drops the
+instruction. The baseline is the published gpt4_1106_preview, or any model of the run. The length-controlled fit uses the
+published instruction difficulty, and for the published baseline the rows of length-gamed baselines that hold it in place.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from evalsuite.api import (
+    Audit,
+    Context,
+    DataSource,
+    Estimate,
+    GenerationParams,
+    Message,
+    Metric,
+    Role,
+    Sample,
+    Score,
+    ScoreTable,
+    Task,
+    TaskInfo,
+)
+from evalsuite.errors import DataError
+from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.folds import outcome_of, outcome_value
+from evalsuite.judges.pairwise import Mode, Order, PairwiseJudge
+from evalsuite.judges.protocol import Comparer, judge_pair
+from evalsuite.judges.upstream import AlpacaEvalJudge, read_alpaca_eval_prompt
+from evalsuite.records import Completion, Status
+
+HUB = "tatsu-lab/alpaca_eval"
+HUB_REVISION = "2edc6fad8be6b14ea7230aabfd08188da6b8b814"
+METRICS = ("win_rate", "discrete_win_rate")
+
+
+class AlpacaEval(Task):
+    """Win rate against gpt4_1106_preview or another baseline, raw and length-controlled."""
+
+    info: ClassVar[TaskInfo] = TaskInfo(
+        name="alpaca_eval",
+        summary="805 instructions compared with a baseline's answers; raw, discrete and length-controlled win rate",
+        protocol="alpaca-eval-2-1",
+        paper="arXiv 2404.04475",
+        data="alpaca_eval/ (reference outputs, instruction_difficulty.csv, gamed rows) or tatsu-lab/alpaca_eval",
+        metrics=(
+            Metric(name="win_rate", higher_is_better=True, margin=0.05, summary="mean P(candidate preferred)"),
+            Metric(name="discrete_win_rate", higher_is_better=True, summary="win 1, tie 0.5, loss 0"),
+        ),
+        roles=(Role(name="candidate"), Role(name="baseline", optional=True), Role(name="judge")),
+    )
+
+    class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """`order`: `published` (one, from the instruction's text) or `both`; `mode` of our judge (see judges.pairwise);
+        `prompt`: path of an AlpacaEval template, to judge with the published annotator; `max_tokens` of an answer."""
+
+        order: Literal["published", "both"] = "published"
+        mode: Mode = "logprobs"
+        prompt: str = ""
+        audit_share: float = 0.1
+        max_tokens: int = 2048
+        temperature: float = 0.0
+
+    options: Options
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self.judge: Comparer = (
+            AlpacaEvalJudge(read_alpaca_eval_prompt(Path(self.options.prompt)))
+            if self.options.prompt
+            else PairwiseJudge(mode=self.options.mode, ties=False)
+        )
+        self._gamed: list[dict[str, Any]] = []
+
+    def prompts(self) -> Mapping[str, str]:
+        """Hashes of the judge's prompts."""
+        return self.judge.prompt_hashes()
+
+    def load(self, data: DataSource) -> Iterable[Sample]:
+        """Instructions with the published baseline's outputs and their difficulty; the slice is the source data set."""
+        path = data.find(
+            "alpaca_eval",
+            "alpaca_eval/model_outputs/gpt4_1106_preview.json",
+            "alpaca_eval/alpaca_eval_gpt4_baseline.json",
+            "alpaca_eval_gpt4_baseline.json",
+            hub=(HUB, "alpaca_eval_gpt4_baseline.json", HUB_REVISION),
+        )
+        difficulty = [float(row["instruction_difficulty"]) for row in _optional(data, "instruction_difficulty")]
+        self._gamed = _optional(data, "gamed_baseline_rows_derived")
+        for index, row in enumerate(data.rows(path)):
+            instruction, output = row.get("instruction"), row.get("output")
+            if not isinstance(instruction, str) or not isinstance(output, str):
+                raise DataError(f"{path}, record {index + 1}: expected `instruction` and `output`, found {sorted(row)}")
+            sample: dict[str, Any] = {"instruction": instruction, "reference": output, "index": index}
+            if index < len(difficulty):
+                sample["difficulty"] = difficulty[index]
+            yield Sample(id=str(index), data=sample, slice=str(row.get("dataset", "all")))
+
+    async def evaluate(self, sample: Sample, ctx: Context) -> list[Score]:
+        """The answer, the verdict on it, and the lengths that the length-controlled fit needs."""
+        instruction = sample.data["instruction"]
+        conversation = [Message(role="user", content=instruction)]
+        params = GenerationParams(temperature=self.options.temperature, max_tokens=self.options.max_tokens)
+        roles = ("candidate", "baseline") if ctx.labels("baseline") else ("candidate",)
+        replies: list[Completion] = await ctx.gather(*(ctx.chat(role, conversation, params) for role in roles))
+        for reply in replies:
+            status: Status = "empty" if reply.usable and not reply.text.strip() else reply.status
+            if status not in ("ok", "truncated"):
+                return [Score.missing(metric, status) for metric in METRICS]
+        answer = replies[0].text
+        baseline = replies[1].text if len(replies) > 1 else str(sample.data["reference"])
+        judged = await judge_pair(
+            self.judge,
+            ctx,
+            conversation=conversation,
+            candidate=answer,
+            baseline=baseline,
+            criterion="overall",
+            ordering="both" if self.options.order == "both" else "random",
+            audit_share=self.options.audit_share,
+            first=published_order(instruction),
+        )
+        detail = {
+            "candidate": facts_to_detail(describe_answer(answer, instruction)),
+            "baseline": facts_to_detail(describe_answer(baseline, instruction)),
+            "index": sample.data["index"],
+            "difficulty": sample.data.get("difficulty"),
+            "published_baseline": len(replies) == 1,
+            **judged.detail(),
+        }
+        label = "+".join(ctx.labels("judge"))
+        preference = judged.preference()
+        if preference is None:
+            return [
+                Score.missing(metric, judged.status, judge=label, detail=detail if metric == "win_rate" else {})
+                for metric in METRICS
+            ]
+        return [
+            Score(metric="win_rate", value=preference, judge=label, order=self.options.order, detail=detail),
+            Score(metric="discrete_win_rate", value=outcome_value(outcome_of(preference)), judge=label),
+        ]
+
+    def derive(self, scores: ScoreTable) -> Iterable[Estimate]:
+        """The length-controlled win rate of every arm."""
+        from evalsuite.tasks.alpaca_eval.length import length_controlled_estimates
+
+        return length_controlled_estimates(self.info.name, scores, self._gamed)
+
+    def audit(self, scores: ScoreTable) -> Iterable[Audit]:
+        """How far the judge can be believed on each arm, and whether an arm tried to game it."""
+        from evalsuite.judges.audit import audit_pairs, judged_samples
+
+        for model in scores.models:
+            yield from audit_pairs(self.info.name, model, judged_samples(scores.scores("win_rate", model)))
+
+
+def published_order(instruction: str) -> Order:
+    """The order upstream draws for an instruction (`RandomSwitchTwoColumnsProcessor`, seed 0); AB shows the candidate first."""
+    switched = random.Random("is_switched_outputs" + instruction + "0").choices([False, True], k=1)[0]
+    return "AB" if switched else "BA"
+
+
+def _optional(data: DataSource, name: str) -> list[dict[str, Any]]:
+    """Rows of a file that improves the length-controlled fit, empty with a note when it is not there."""
+    try:
+        path = data.find(name, f"alpaca_eval/{name}.csv", f"{name}.csv")
+    except DataError:
+        data.note(f"AlpacaEval {name}.csv was not found: the length-controlled win rate is fitted without it")
+        return []
+    return list(data.rows(path))

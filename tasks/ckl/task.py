@@ -1,0 +1,137 @@
+"""Continual knowledge learning: exact match on facts to keep, to update and to acquire, and FUAR over the stages.
+
+The published probes are cloze questions for an encoder-decoder. Here a blank is asked for in words, so numbers are comparable
+between checkpoints and not with the paper's. FUAR, forgotten over updated and acquired, is lower for better learners; 1 is one
+fact lost for one gained.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from evalsuite.api import (
+    Context,
+    DataSource,
+    Estimate,
+    GenerationParams,
+    Message,
+    Metric,
+    Role,
+    Sample,
+    Score,
+    ScoreTable,
+    Task,
+    TaskInfo,
+)
+from evalsuite.errors import DataError
+from evalsuite.sequences import Cells, Stage
+from evalsuite.tasks.general_ability.deltas import shared_values
+from evalsuite.tasks.world_knowledge.matching import exact_match
+from evalsuite.tasks.world_knowledge.task import aliases_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+KINDS = {"invariant": "InvariantLAMA", "updated": "UpdatedLAMA", "new": "NewLAMA"}
+_BLANK = re.compile(r"<extra_id_\d+>|_X_|_{2,}")
+_SEED = 2110_03215
+
+
+class CklOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`stages` comes from a sequence manifest; FUAR compares every later stage with the one before training."""
+
+    max_tokens: int = 24
+    stages: tuple[Stage, ...] = ()
+    cells: Cells = "full"
+
+
+class Ckl(Task):
+    """Facts kept, updated and acquired."""
+
+    Options = CklOptions
+    options: CklOptions
+    info: ClassVar[TaskInfo] = TaskInfo(
+        name="ckl",
+        summary="Continual knowledge learning: facts kept, updated and acquired; FUAR over a sequence of checkpoints",
+        protocol="ckl-fill-in/1",
+        paper="Towards Continual Knowledge Learning, Jang et al. 2021, arXiv 2110.03215",
+        data="ckl/<invariant|updated|new>.jsonl with question (blank as ___) and answers; old_answers for updated facts",
+        metrics=(
+            Metric(name="exact_match", higher_is_better=True, kind="binary", summary="any accepted answer"),
+            Metric(
+                name="old_answer", higher_is_better=False, kind="binary", summary="updated facts: the outdated answer"
+            ),
+        ),
+        roles=(Role(name="candidate", needs="chat"),),
+    )
+
+    def load(self, data: DataSource) -> Iterator[Sample]:
+        for kind, upstream in KINDS.items():
+            path = data.find(kind, f"ckl/{kind}.jsonl", f"ckl/{upstream}.jsonl", f"ckl/{upstream}.csv")
+            for index, row in enumerate(data.rows(path)):
+                question, aliases = row.get("question", row.get("input")), aliases_of(row) or _split(row.get("output"))
+                if not isinstance(question, str) or not aliases:
+                    raise DataError(f"{path}, record {index + 1}: needs a 'question' and 'answers'")
+                content = {
+                    "question": _BLANK.sub("___", question),
+                    "answers": aliases,
+                    "old": [str(answer) for answer in row.get("old_answers") or ()],
+                }
+                yield Sample(id=f"{kind}/{index}", data=content, slice=kind)
+
+    async def evaluate(self, sample: Sample, ctx: Context) -> list[Score]:
+        asked = f"Fill in the blank. Reply with the missing words only.\n{sample.data['question']}"
+        params = GenerationParams(max_tokens=self.options.max_tokens)
+        completion = await ctx.chat("candidate", [Message("user", asked)], params)
+        if not completion.usable and completion.status != "empty":
+            return [Score.missing("exact_match", completion.status)]
+        right = exact_match(completion.text, sample.data["answers"])
+        scores = [Score(metric="exact_match", value=float(right), detail={"answer": completion.text[:300]})]
+        if sample.data["old"]:
+            scores.append(Score(metric="old_answer", value=float(exact_match(completion.text, sample.data["old"]))))
+        return scores
+
+    def derive(self, scores: ScoreTable) -> Iterator[Estimate]:
+        """FUAR of every stage against the one before training."""
+        before = next((stage.label for stage in self.options.stages if stage.trained_on is None), None)
+        for stage in self.options.stages:
+            if before is None or stage.trained_on is None:
+                continue
+            invariant, updated, new = (
+                shared_values(scores, "exact_match", before, stage.label, kind) for kind in KINDS
+            )
+            if all(len(first) for first, _ in (invariant, updated, new)):
+                yield self._fuar(stage.label, invariant, updated, new)
+
+    def _fuar(
+        self,
+        model: str,
+        invariant: tuple[np.ndarray, np.ndarray],
+        updated: tuple[np.ndarray, np.ndarray],
+        new: tuple[np.ndarray, np.ndarray],
+    ) -> Estimate:
+        import numpy as np
+
+        from evalsuite.stats.forgetting_intervals import bootstrap_fuar
+
+        found = bootstrap_fuar(invariant, updated, new, rng=np.random.default_rng(_SEED))
+        return Estimate(
+            task=self.info.name,
+            metric="fuar",
+            model=model,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            level=found.level,
+            n=sum(len(first) for first, _ in (invariant, updated, new)),
+            method=found.method if found.value is not None else "n/a: nothing was updated or acquired",
+            higher_is_better=False,
+            scale="ratio",
+        )
+
+
+def _split(value: object) -> list[str]:
+    """Answers of the published CSV, several of them separated by semicolons."""
+    return [part.strip() for part in str(value).split(";") if part.strip()] if value else []

@@ -1,0 +1,89 @@
+"""RewardBench v1 with a generative judge: which of the two replies is better, one order drawn per pair, no ties.
+
+Lambert et al. 2024 (arXiv 2403.13787), `scripts/run_generative.py`: a reply without a verdict counts as half.
+Sections and score are those of the reward-model task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Literal
+
+import msgspec
+
+from evalsuite.api import Context, DataSource, Estimate, Metric, Role, Sample, Score, ScoreTable, Task, TaskInfo
+from evalsuite.judges.folds import outcome_of, outcome_value
+from evalsuite.judges.pairwise import Mode, PairwiseJudge
+from evalsuite.judges.protocol import judge_pair
+from evalsuite.tasks.preferences import PreferencePair
+from evalsuite.tasks.rewards.estimates import estimate_of, slice_intervals
+from evalsuite.tasks.rewards.rewardbench import RewardBench, overall_interval, section_intervals
+
+
+class RewardBenchJudge(Task):
+    """RewardBench pairs, asked of a judge."""
+
+    info: ClassVar[TaskInfo] = TaskInfo(
+        name="rewardbench_judge",
+        summary="RewardBench v1 for generative judges: chat, hard chat, safety and reasoning pairs",
+        protocol="rewardbench-generative-1",
+        paper="arXiv 2403.13787",
+        data="allenai/reward-bench, split filtered: --data rewardbench=PATH",
+        metrics=(
+            Metric(name="accuracy", higher_is_better=True, margin=0.03, summary="the judge prefers the chosen reply"),
+        ),
+        roles=(Role(name="candidate"),),
+        subject="judge",
+        harmful=True,
+    )
+
+    class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """`missing`: a reply without a verdict counts `half` (upstream) or `drop`s out; a failed request always drops out.
+        `mode`: how the judge replies (see judges.pairwise)."""
+
+        missing: Literal["half", "drop"] = "half"
+        mode: Mode = "verdict"
+        judge_max_tokens: int = 2048
+
+    options: Options
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self.judge = PairwiseJudge(mode=self.options.mode, ties=False, max_tokens=self.options.judge_max_tokens)
+
+    def prompts(self) -> Mapping[str, str]:
+        """Hashes of the judge's prompts."""
+        return self.judge.prompt_hashes()
+
+    def load(self, data: DataSource) -> Iterable[Sample]:
+        """Pairs of the known subsets."""
+        return RewardBench().load(data)
+
+    async def evaluate(self, sample: Sample, ctx: Context) -> list[Score]:
+        """One verdict in a drawn order."""
+        pair = PreferencePair.of(sample)
+        judged = await judge_pair(
+            self.judge,
+            ctx,
+            conversation=pair.prompt,
+            candidate=pair.chosen,
+            baseline=pair.rejected,
+            criterion="overall",
+            ordering="random",
+            role="candidate",
+        )
+        preference = judged.preference()
+        if preference is None and (self.options.missing == "drop" or judged.status == "error"):
+            return [Score.missing("accuracy", judged.status, links=judged.links(), detail=judged.detail())]
+        value = 0.5 if preference is None else outcome_value(outcome_of(preference))
+        return [Score(metric="accuracy", value=value, links=judged.links(), detail=judged.detail())]
+
+    def derive(self, scores: ScoreTable) -> Iterator[Estimate]:
+        """`section_accuracy` by section, and the `score` that the leaderboard ranks by."""
+        for model in scores.models:
+            sections = section_intervals(slice_intervals(scores, "accuracy", model))
+            for section, interval in sections.items():
+                yield estimate_of(self.info.name, "section_accuracy", model, interval, section)
+            overall = overall_interval(sections)
+            if overall is not None:
+                yield estimate_of(self.info.name, "score", model, overall)

@@ -1,0 +1,130 @@
+"""just-eval-instruct: replies rated on five aspects from 1 to 5, and on safety for safety prompts.
+
+Lin et al. 2023 (arXiv 2312.01552): items 0-799 are general (helpfulness, clarity, factuality, depth, engagement in one call),
+800-999 are about safety. An aspect the judge calls not applicable is left out; upstream counts it as 5 (`not_applicable=5`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from evalsuite.api import (
+    Audit,
+    Context,
+    DataSource,
+    GenerationParams,
+    Message,
+    Metric,
+    Role,
+    Sample,
+    Score,
+    ScoreTable,
+    Task,
+    TaskInfo,
+)
+from evalsuite.errors import DataError
+from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.aspects import GENERAL_ASPECTS, SAFETY_ASPECTS, AspectsJudge
+from evalsuite.records import Status
+
+SAFETY_FROM = 800
+"""Items from this position on are the safety part."""
+
+
+def _metric(aspect: str) -> Metric:
+    return Metric(name=aspect, higher_is_better=True, bounds=(1.0, 5.0), scale="1-5", summary=f"{aspect}, rated 1-5")
+
+
+class JustEval(Task):
+    """Five aspects and safety of replies to just-eval-instruct."""
+
+    info: ClassVar[TaskInfo] = TaskInfo(
+        name="just_eval",
+        summary="Replies rated on helpfulness, clarity, factuality, depth, engagement and safety, 1-5 each",
+        protocol="just-eval-1",
+        paper="arXiv 2312.01552",
+        data="just_eval/test_all.jsonl (re-align/just-eval-instruct)",
+        metrics=(
+            *(_metric(aspect) for aspect in (*GENERAL_ASPECTS, *SAFETY_ASPECTS)),
+            Metric(
+                name="length",
+                higher_is_better=None,
+                kind="real",
+                scale="words",
+                summary="words of the reply (whitespace-separated)",
+            ),
+        ),
+        roles=(Role(name="candidate"), Role(name="judge")),
+        harmful=True,
+    )
+
+    class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """`not_applicable`: score of an aspect the judge calls N/A (0: left out; upstream: 5); `max_tokens` of a reply;
+        `judge_max_tokens`."""
+
+        not_applicable: float = 0.0
+        max_tokens: int = 2048
+        judge_max_tokens: int = 1024
+
+    options: Options
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self.judges = {
+            safety: AspectsJudge(
+                aspects=SAFETY_ASPECTS if safety else GENERAL_ASPECTS,
+                not_applicable=self.options.not_applicable or None,
+                max_tokens=self.options.judge_max_tokens,
+            )
+            for safety in (False, True)
+        }
+
+    def prompts(self) -> Mapping[str, str]:
+        """Hashes of the judge's prompts."""
+        return self.judges[False].prompt_hashes()
+
+    def load(self, data: DataSource) -> Iterable[Sample]:
+        """Items in the data's order; the slice is `general` or `safety`."""
+        path = data.find("just_eval", "just_eval/test_all.jsonl", "just_eval/test.jsonl", "test_all.jsonl")
+        for position, row in enumerate(data.rows(path)):
+            instruction = row.get("instruction")
+            if not isinstance(instruction, str):
+                raise DataError(
+                    f"{path}, record {position + 1}: expected text under 'instruction', found {sorted(row)}"
+                )
+            number = int(row.get("id", position))
+            slice_name = "safety" if number >= SAFETY_FROM else "general"
+            yield Sample(id=str(number), data={"instruction": instruction}, slice=slice_name)
+
+    async def evaluate(self, sample: Sample, ctx: Context) -> list[Score]:
+        """The reply and its ratings."""
+        conversation = [Message(role="user", content=sample.data["instruction"])]
+        judge = self.judges[sample.slice == "safety"]
+        reply = await ctx.chat("candidate", conversation, GenerationParams(max_tokens=self.options.max_tokens))
+        status: Status = "empty" if reply.usable and not reply.text.strip() else reply.status
+        if status not in ("ok", "truncated"):
+            return [Score.missing(aspect, status) for aspect in (*judge.aspects, "length")]
+        verdict = await judge.rate(ctx, conversation=conversation, answer=reply.text)
+        detail: dict[str, Any] = {
+            "verdict": msgspec.to_builtins(verdict),
+            "candidate": facts_to_detail(describe_answer(reply.text, sample.data["instruction"])),
+        }
+        found = verdict.aspects or {}
+        missing: Status = "unparsed" if verdict.status == "ok" else verdict.status
+        scores = [
+            Score(metric=aspect, value=found[aspect], judge=verdict.judge)
+            if aspect in found
+            else Score.missing(aspect, missing, judge=verdict.judge)
+            for aspect in judge.aspects
+        ]
+        return [*scores, Score(metric="length", value=float(len(reply.text.split())), detail=detail)]
+
+    def audit(self, scores: ScoreTable) -> Iterable[Audit]:
+        """Whether a model's replies are constant, copied or tampered with."""
+        from evalsuite.judges.answer_audit import audit_scores
+
+        for model in scores.models:
+            yield from audit_scores(self.info.name, model, scores, ("length",))

@@ -1,0 +1,177 @@
+"""MT-Bench pairwise: both turns compared with a baseline's, in both orders.
+
+A side wins a turn only if it wins in both orders; a turn with a missing verdict is dropped (arXiv 2306.05685, sec. 3.4). The
+baseline is a model of the run, or a published one whose answer file is at hand (upstream's default is gpt-3.5-turbo).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, ClassVar
+
+import msgspec
+
+from evalsuite.api import (
+    Audit,
+    Context,
+    DataSource,
+    GenerationParams,
+    Metric,
+    Role,
+    Sample,
+    Score,
+    ScoreTable,
+    Task,
+    TaskInfo,
+)
+from evalsuite.errors import UsageError
+from evalsuite.judges import folds
+from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.pairwise import Order
+from evalsuite.judges.protocol import Judged
+from evalsuite.records import Completion, Status
+from evalsuite.tasks.mt_bench.answering import answer_both, turn_status
+from evalsuite.tasks.mt_bench.judging import Comparer, Dialogue, FastChatComparer, OwnComparer
+from evalsuite.tasks.mt_bench.questions import TEMPERATURES, load_questions
+
+ORDERS: tuple[Order, Order] = ("AB", "BA")
+_NAMES = ("win_rate", "adjusted_win_rate", "win", "tie", "lose")
+
+
+class MTBenchPairwise(Task):
+    """Win rate on MT-Bench against a baseline."""
+
+    info: ClassVar[TaskInfo] = TaskInfo(
+        name="mt_bench_pairwise",
+        summary="MT-Bench replies compared with a baseline's in both orders, two turns",
+        protocol="mt-bench-pairwise-1",
+        paper="arXiv 2306.05685",
+        data="mt_bench/question.jsonl, reference_answer, and model_answer of a published baseline",
+        metrics=(
+            Metric(
+                name="win_rate", higher_is_better=True, margin=0.05, summary="mean preference over orders and turns"
+            ),
+            Metric(name="adjusted_win_rate", higher_is_better=True, summary="share of turns won, ties half"),
+            Metric(name="win", higher_is_better=True, summary="share of turns won in both orders"),
+            Metric(name="tie", higher_is_better=None, summary="share of turns tied, or decided by the order"),
+            Metric(name="lose", higher_is_better=False, summary="share of turns lost in both orders"),
+        ),
+        roles=(Role(name="candidate"), Role(name="baseline", optional=True), Role(name="judge")),
+    )
+
+    class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """`baseline`: published model to compare with when no --baseline is given; `prompts`: path of FastChat's
+        judge_prompts.jsonl; `max_tokens` of a reply; `judge_max_tokens`."""
+
+        baseline: str = "gpt-3.5-turbo"
+        prompts: str = ""
+        max_tokens: int = 1024
+        judge_max_tokens: int = 2048
+
+    options: Options
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        limit = self.options.judge_max_tokens
+        self.judge: Comparer = (
+            FastChatComparer(Path(self.options.prompts), limit) if self.options.prompts else OwnComparer(limit)
+        )
+
+    def prompts(self) -> Mapping[str, str]:
+        """Hashes of the judge's prompts."""
+        return self.judge.prompt_hashes()
+
+    def load(self, data: DataSource) -> Iterable[Sample]:
+        """The 80 questions, with the published baseline's answers where they are found."""
+        return load_questions(data, baseline=self.options.baseline)
+
+    async def evaluate(self, sample: Sample, ctx: Context) -> list[Score]:
+        """Both sides' replies and the verdicts on both turns."""
+        params = GenerationParams(
+            temperature=TEMPERATURES.get(sample.data["category"], 0.7), max_tokens=self.options.max_tokens
+        )
+        ours, theirs = await ctx.gather(
+            answer_both(ctx, "candidate", sample.data["turns"], params), self._baseline(sample, ctx, params)
+        )
+        reached = [
+            turn
+            for turn in range(2)
+            if turn < min(len(ours), len(theirs)) and _pair_status(ours, theirs, turn) in ("ok", "truncated")
+        ]
+        found: list[Judged] = await ctx.gather(*(self._judge_turn(sample, ctx, ours, theirs, turn) for turn in reached))
+        status = _pair_status(ours, theirs, len(reached)) if len(reached) < 2 else "ok"
+        return _scores(sample, ctx, ours, theirs, found, status)
+
+    async def _baseline(self, sample: Sample, ctx: Context, params: GenerationParams) -> list[Completion]:
+        if ctx.labels("baseline"):
+            return await answer_both(ctx, "baseline", sample.data["turns"], params)
+        published = sample.data.get("baseline")
+        if published is None:
+            raise UsageError(
+                f"mt_bench_pairwise needs a --baseline, or the published answers of {self.options.baseline} "
+                f"(model_answer/{self.options.baseline}.jsonl) in its data"
+            )
+        return [Completion(status="ok" if text.strip() else "empty", text=text) for text in published]
+
+    async def _judge_turn(
+        self, sample: Sample, ctx: Context, ours: Sequence[Completion], theirs: Sequence[Completion], turn: int
+    ) -> Judged:
+        sides = [
+            Dialogue(
+                questions=sample.data["turns"],
+                answers=[reply.text for reply in replies[: turn + 1]],
+                references=sample.data.get("references", ()),
+            )
+            for replies in (ours, theirs)
+        ]
+        verdicts = await ctx.gather(*(self.judge.compare_turn(ctx, sides[0], sides[1], order) for order in ORDERS))
+        return Judged(counted=(tuple(verdicts),))
+
+    def audit(self, scores: ScoreTable) -> Iterable[Audit]:
+        """How far the judge can be believed on each arm, and whether an arm tried to game it."""
+        from evalsuite.judges.audit import audit_pairs, judged_samples
+
+        for model in scores.models:
+            yield from audit_pairs(self.info.name, model, judged_samples(scores.scores("win_rate", model)))
+
+
+def _pair_status(ours: Sequence[Completion], theirs: Sequence[Completion], turn: int) -> Status:
+    """The candidate's status of a turn, or the baseline's when only that is missing."""
+    status = turn_status(ours, turn)
+    return status if status not in ("ok", "truncated") else turn_status(theirs, turn)
+
+
+def _scores(
+    sample: Sample,
+    ctx: Context,
+    ours: Sequence[Completion],
+    theirs: Sequence[Completion],
+    judged: Sequence[Judged],
+    status: Status,
+) -> list[Score]:
+    """Means over the turns that have a verdict in both orders; missing when none has."""
+    label = ctx.labels("judge")[0]
+    detail: dict[str, Any] = {"verdicts": [verdict for found in judged for verdict in found.detail()["verdicts"]]}
+    for role, replies in (("candidate", ours), ("baseline", theirs)):
+        if replies[0].usable:
+            detail[role] = facts_to_detail(describe_answer(replies[0].text, sample.data["turns"][0]))
+    preferences = [found.preference() for found in judged]
+    outcomes = [outcome for outcome in (found.outcome() for found in judged) if outcome is not None]
+    present = [preference for preference in preferences if preference is not None]
+    if not present or status not in ("ok", "truncated"):
+        status = status if status not in ("ok", "truncated") else next(found.status for found in judged)
+        return [
+            Score.missing(name, status, judge=label, detail=detail if name == "win_rate" else {}) for name in _NAMES
+        ]
+    shares = {name: outcomes.count(name) / len(outcomes) for name in ("win", "tie", "lose")}
+    values = {
+        "win_rate": fmean(present),
+        "adjusted_win_rate": fmean(folds.outcome_value(outcome) or 0.0 for outcome in outcomes),
+        **shares,
+    }
+    return [
+        Score(metric=name, value=value, judge=label, order="both", detail=detail if name == "win_rate" else {})
+        for name, value in values.items()
+    ]

@@ -1,0 +1,129 @@
+"""MT-Bench single grading: every reply rated 1-10, two turns, reference-guided where there are references.
+
+Upstream's overall score is the mean over all (question, turn) records; ours is the mean over questions of the mean of both
+turns, the same when nothing is missing, and not re-weighted by failures when something is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from evalsuite.api import (
+    Audit,
+    Context,
+    DataSource,
+    GenerationParams,
+    Metric,
+    Role,
+    Sample,
+    Score,
+    ScoreTable,
+    Task,
+    TaskInfo,
+)
+from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.records import Completion, Verdict
+from evalsuite.tasks.mt_bench.answering import answer_both, turn_status
+from evalsuite.tasks.mt_bench.judging import Dialogue, FastChatGrader, Grader, OwnGrader
+from evalsuite.tasks.mt_bench.questions import TEMPERATURES, load_questions
+
+TURNS = ("turn_1", "turn_2")
+
+
+class MTBench(Task):
+    """MT-Bench scores from 1 to 10."""
+
+    info: ClassVar[TaskInfo] = TaskInfo(
+        name="mt_bench",
+        summary="Two-turn questions in eight categories, each reply rated 1-10 by a judge",
+        protocol="mt-bench-single-1",
+        paper="arXiv 2306.05685",
+        data="mt_bench/question.jsonl and reference_answer (lm-sys/FastChat llm_judge data)",
+        metrics=(
+            Metric(
+                name="score",
+                higher_is_better=True,
+                bounds=(1.0, 10.0),
+                scale="1-10",
+                margin=0.3,
+                summary="mean of both turns",
+            ),
+            Metric(name="turn_1", higher_is_better=True, bounds=(1.0, 10.0), scale="1-10", summary="first turn"),
+            Metric(name="turn_2", higher_is_better=True, bounds=(1.0, 10.0), scale="1-10", summary="second turn"),
+        ),
+        roles=(Role(name="candidate"), Role(name="judge")),
+    )
+
+    class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """`prompts`: path of FastChat's judge_prompts.jsonl, to judge with the published prompts instead of ours;
+        `max_tokens` of a reply; `judge_max_tokens`."""
+
+        prompts: str = ""
+        max_tokens: int = 1024
+        judge_max_tokens: int = 2048
+
+    options: Options
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        limit = self.options.judge_max_tokens
+        self.grader: Grader = (
+            FastChatGrader(Path(self.options.prompts), limit) if self.options.prompts else OwnGrader(limit)
+        )
+
+    def prompts(self) -> Mapping[str, str]:
+        """Hashes of the judge's prompts."""
+        return self.grader.prompt_hashes()
+
+    def load(self, data: DataSource) -> Iterable[Sample]:
+        """The 80 questions; the slice is the category."""
+        return load_questions(data)
+
+    async def evaluate(self, sample: Sample, ctx: Context) -> list[Score]:
+        """Both replies and their ratings."""
+        questions = sample.data["turns"]
+        params = GenerationParams(
+            temperature=TEMPERATURES.get(sample.data["category"], 0.7), max_tokens=self.options.max_tokens
+        )
+        replies = await answer_both(ctx, "candidate", questions, params)
+        texts = [reply.text for turn, reply in enumerate(replies) if turn_status(replies, turn) in ("ok", "truncated")]
+        dialogues = [
+            Dialogue(questions=questions, answers=texts[: turn + 1], references=sample.data.get("references", ()))
+            for turn in range(len(texts))
+        ]
+        verdicts: list[Verdict] = await ctx.gather(*(self.grader.rate_turn(ctx, dialogue) for dialogue in dialogues))
+        return _turn_scores(questions, replies, verdicts)
+
+    def audit(self, scores: ScoreTable) -> Iterable[Audit]:
+        """Whether a model's replies are constant, copied or tampered with."""
+        from evalsuite.judges.answer_audit import audit_scores
+
+        for model in scores.models:
+            yield from audit_scores(self.info.name, model, scores, TURNS)
+
+
+def _turn_scores(questions: list[str], replies: list[Completion], verdicts: list[Verdict]) -> list[Score]:
+    scores = []
+    for turn, metric in enumerate(TURNS):
+        if turn >= len(verdicts):
+            scores.append(Score.missing(metric, turn_status(replies, turn)))
+            continue
+        verdict = verdicts[turn]
+        links = {"candidate": replies[turn].fingerprint, "judge": verdict.fingerprint}
+        detail: dict[str, Any] = {
+            "verdict": msgspec.to_builtins(verdict),
+            "candidate": facts_to_detail(describe_answer(replies[turn].text, questions[turn])),
+        }
+        if verdict.rating is None:
+            scores.append(Score.missing(metric, verdict.status, judge=verdict.judge, links=links, detail=detail))
+        else:
+            scores.append(Score(metric=metric, value=verdict.rating, judge=verdict.judge, links=links, detail=detail))
+    values = [score.value for score in scores if score.value is not None]
+    if len(values) == len(TURNS):
+        return [Score(metric="score", value=sum(values) / len(values), judge=verdicts[0].judge), *scores]
+    status = next(score.status for score in scores if score.value is None)
+    return [Score.missing("score", status), *scores]

@@ -1,0 +1,94 @@
+"""Calibration of reward models as estimates: is a reward difference worth the preference it claims?
+
+The statistics are in `stats.calibration`; here are the limits of the expected calibration error and the rows of the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
+
+from evalsuite.api import Estimate, ScoreTable
+from evalsuite.stats.calibration import (
+    Binning,
+    TemperatureFit,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_curve,
+)
+from evalsuite.stats.standard_errors import cluster_codes, finite_scores
+from evalsuite.tasks.rewards.estimates import labels
+
+RESAMPLES = 1000
+LEAST_FOR_TEMPERATURE = 40  # clusters; half of them fit it
+BINNINGS: tuple[tuple[str, Binning], ...] = (("ece", "equal_width"), ("ece_equal_mass", "equal_mass"))
+
+
+def calibration_limits(
+    margins: ArrayLike, clusters: ArrayLike | None, rng: np.random.Generator, *, binning: Binning = "equal_width",
+    level: float = 0.95, resamples: int = RESAMPLES,
+) -> tuple[float, float] | None:  # fmt: skip
+    """Percentile bootstrap limits of the expected calibration error over clusters; None for a single cluster.
+
+    Bins are those of the data and stay fixed. The error of a finite sample is biased upwards, and so are these limits: they
+    tell models apart, they do not test for zero.
+    """
+    d = finite_scores(margins, "margins")
+    codes = cluster_codes(clusters, d.size)
+    unit = np.arange(d.size) if codes is None else codes
+    units = int(unit.max()) + 1
+    if units < 2:
+        return None
+    confidence, correct = expit(np.abs(d)), np.where(d == 0, 0.5, (d > 0).astype(np.float64))
+    starts = [row.low for row in reliability_curve(d, binning=binning)]
+    index = np.searchsorted(starts[1:], confidence, side="right")
+    gaps = np.zeros((units, len(starts)))
+    np.add.at(gaps, (unit, index), correct - confidence)
+    draws = rng.multinomial(units, np.full(units, 1.0 / units), size=resamples).astype(np.float64)
+    errors = np.abs(draws @ gaps).sum(axis=1) / (draws @ np.bincount(unit))
+    low, high = np.quantile(errors, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def calibration_estimates(task: str, scores: ScoreTable) -> Iterator[Estimate]:
+    """`ece`, `ece_equal_mass`, `temperature` and the error on held-out pairs before and after it, whole and by slice."""
+    for part in scores.slices("margin"):
+        for model in scores.models:
+            margins, _, clusters = scores.values("margin", model, part)
+            if not len(margins):
+                continue
+            names = labels(clusters)
+            for metric, binning in BINNINGS:
+                limits = calibration_limits(margins, names, np.random.default_rng(0), binning=binning)
+                yield Estimate(
+                    task=task,
+                    metric=metric,
+                    model=model,
+                    value=expected_calibration_error(margins, binning=binning),
+                    slice=part,
+                    low=limits and limits[0],
+                    high=limits and limits[1],
+                    n=len(margins),
+                    n_clusters=len(set(clusters)),
+                    method="percentile bootstrap over clusters" if limits else "n/a",
+                    higher_is_better=False,
+                )
+            if len(set(clusters)) >= LEAST_FOR_TEMPERATURE:
+                fit = fit_temperature(margins, rng=np.random.default_rng(0), clusters=names)
+                yield from _temperature_estimates(task, model, part, fit)
+
+
+def _temperature_estimates(task: str, model: str, part: str | None, fit: TemperatureFit) -> Iterator[Estimate]:
+    method = fit.reason or "maximum likelihood on one half of the clusters"
+    yield Estimate(
+        task=task, metric="temperature", model=model, value=fit.temperature, slice=part, n=fit.n_fitted, method=method,
+        scale="factor",
+    )  # fmt: skip
+    for metric, value in (("ece_held_out", fit.ece_before), ("ece_at_temperature", fit.ece_after)):
+        yield Estimate(
+            task=task, metric=metric, model=model, value=value, slice=part, n=fit.n_held_out,
+            method="on the half that the temperature was not fitted on", higher_is_better=False,
+        )  # fmt: skip

@@ -1,0 +1,126 @@
+"""The live gate judges only as far as the verdict needs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from replay_stage import Duel, Stage
+
+from evalsuite import plugins
+from evalsuite.client.backend import ChatRequest, Request
+from evalsuite.engine import passes
+from evalsuite.engine import run as engine_run
+from evalsuite.engine.run import RunRequest
+from evalsuite.gate.ledger import Ledger
+from evalsuite.gate.live import gate_live
+from evalsuite.gate.policy import Policy, Rule
+from evalsuite.gate.result import GateResult
+from evalsuite.progress import SILENT
+from evalsuite.records import Completion
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    stage = Stage()
+    monkeypatch.setattr(passes, "serve", stage.serve)
+    monkeypatch.setattr(passes, "serve_family", stage.serve_family)
+    monkeypatch.setattr(engine_run, "identify", stage.identify)
+    monkeypatch.setattr(plugins, "load", lambda kind, name: Duel)
+    return stage
+
+
+def judge_that_prefers(stage: Stage, share: float) -> None:
+    """The judge gives the candidate the win on this share of the prompts, at random."""
+
+    def answer(label: str, request: Request) -> Completion:
+        assert isinstance(request, ChatRequest)
+        question = request.messages[-1].content
+        if label != "judge":
+            return Completion(status="ok", text=f"{label}: {question}")
+        return Completion(status="ok", text=str(int(random.Random(question).random() < share)))
+
+    stage.answer = answer
+
+
+@pytest.fixture
+def gate(stage: Stage, tmp_path: Path) -> Callable[..., GateResult]:
+    def run(policy: Policy = Policy(), ledger: Ledger | None = None, count: int = 600, out: str = "run") -> GateResult:  # noqa: B008
+        request = RunRequest(
+            tasks=("duel",), judges=("judge=vllm:judge",), settings={"duel": {"count": count}}, out=tmp_path / out
+        )
+        return asyncio.run(gate_live(request, "good=vllm:good", "base=vllm:base", policy, ledger, SILENT))
+
+    return run
+
+
+def judged(stage: Stage) -> int:
+    return stage.events.count("ask judge")
+
+
+@pytest.mark.parametrize(("share", "outcome"), [(0.75, "pass"), (0.25, "fail")])
+def test_a_clear_difference_is_decided_by_few_judge_calls(
+    stage: Stage, gate: Callable[..., GateResult], share: float, outcome: str
+) -> None:
+    judge_that_prefers(stage, share)
+    result = gate()
+    assert result.outcome == outcome
+    assert judged(stage) <= 100
+    found = result.metrics[0]
+    assert found.form == "head-to-head"
+    assert found.spent == judged(stage)
+    assert found.spent + found.saved == found.n_planned == 600
+
+
+def test_the_judge_is_started_once_for_all_looks(stage: Stage, gate: Callable[..., GateResult]) -> None:
+    judge_that_prefers(stage, 0.5)
+    gate()
+    assert stage.events.count("serve judge") == 1
+
+
+def test_a_close_call_uses_all_prompts_and_may_stay_open(stage: Stage, gate: Callable[..., GateResult]) -> None:
+    judge_that_prefers(stage, 0.48)
+    result = gate(Policy(metrics=(Rule(task="duel", metric="win_rate", margin=0.02),)))
+    assert result.outcome == "inconclusive"
+    assert judged(stage) == 600
+
+
+def test_asking_again_costs_nothing(stage: Stage, gate: Callable[..., GateResult]) -> None:
+    judge_that_prefers(stage, 0.75)
+    first = gate()
+    stage.events.clear()
+    again = gate()
+    assert stage.events == []
+    assert (again.outcome, again.metrics[0].spent) == (first.outcome, first.metrics[0].spent)
+
+
+def test_the_ledger_answers_before_anything_is_asked(
+    stage: Stage, gate: Callable[..., GateResult], tmp_path: Path
+) -> None:
+    judge_that_prefers(stage, 0.25)
+    ledger = Ledger(tmp_path / "verdicts.jsonl")
+    gate(ledger=ledger)
+    judge_that_prefers(stage, 0.75)
+    stage.events.clear()
+    again = gate(ledger=ledger, out="elsewhere")
+    assert again.from_ledger
+    assert again.outcome == "fail"
+    assert stage.events == []
+
+
+def test_few_prompts_get_the_strict_test(stage: Stage, gate: Callable[..., GateResult]) -> None:
+    judge_that_prefers(stage, 0.9)
+    assert "betting" in gate(count=20).metrics[0].rule
+
+
+def test_the_judged_prompts_are_a_prefix_of_the_plan(stage: Stage, gate: Callable[..., Any], tmp_path: Path) -> None:
+    import evalsuite
+
+    judge_that_prefers(stage, 0.75)
+    result = gate()
+    samples = evalsuite.load(tmp_path / "run").samples
+    assert len(samples) == result.metrics[0].spent

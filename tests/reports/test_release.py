@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from evalsuite.gate.result import GateResult, GuardrailVerdict, MetricVerdict
+from evalsuite.records import PairEstimate
+from evalsuite.reports.evidence import Evidence
+from evalsuite.reports.release import foreign_verdict, from_gate, judge, readings, warnings
+
+
+def pair(low: float | None, high: float | None, *, higher: bool | None = True) -> PairEstimate:
+    return PairEstimate(
+        task="t", metric="m", model="new", baseline="old", difference=0.0, low=low, high=high, higher_is_better=higher
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "higher", "state"),
+    [
+        (0.01, 0.1, True, "Better"),
+        (-0.04, 0.02, True, "Within margin"),
+        (-0.04, -0.01, True, "Within margin"),
+        (-0.2, -0.01, True, "Worse"),
+        (-0.2, 0.1, True, "Undecided"),
+        (0.01, 0.2, False, "Worse"),
+        (-0.2, -0.01, False, "Better"),
+        (None, None, True, "n/a"),
+        (0.1, 0.2, None, "n/a"),
+    ],
+)
+def test_an_interval_is_read_against_the_margin(
+    low: float | None, high: float | None, higher: bool | None, state: str
+) -> None:
+    assert judge(pair(low, high, higher=higher), 0.05)[0] == state
+
+
+def test_readings_name_every_candidate_and_say_that_they_are_no_verdict(run_path: Path) -> None:
+    found = readings(Evidence.read([run_path]))
+    assert {answer.candidate for answer in found} == {"dpo-v2", "dpo-v3", "rm-4b"}
+    assert not any(answer.official for answer in found)
+
+
+def gate(outcome: str = "fail") -> dict[str, object]:
+    metric = MetricVerdict(
+        task="hh_winrate",
+        metric="win_rate",
+        slice=None,
+        outcome="fail",
+        against="baseline",
+        form="head to head",
+        rule="sequential",
+        difference=-0.08,
+        low=-0.14,
+        high=-0.02,
+        level=0.95,
+        margin=0.05,
+        fail_null=-0.025,
+        alpha_pass=0.05,
+        alpha_fail=0.05,
+        n=120,
+        n_planned=400,
+        n_clusters=None,
+        spent=120,
+        saved=280,
+        n_needed=None,
+        looks=[],
+        missing_candidate=0,
+        missing_baseline=1,
+        explanation="worse than half the margin",
+    )
+    guardrail = GuardrailVerdict(
+        task="probe",
+        metric="harmful_rate",
+        slice=None,
+        outcome="pass",
+        value=0.0,
+        bound=0.02,
+        limit=0.05,
+        direction="max",
+        alpha=0.05,
+        n=150,
+        method="Clopper-Pearson",
+        explanation="the bound stays below",
+    )
+    result = GateResult(
+        outcome=outcome,
+        candidate="new",
+        baseline="old",
+        metrics=[metric],
+        guardrails=[guardrail],
+        problems=[],
+        policy={},
+        key="k",
+        answered="2025-06-01",
+    )  # type: ignore[arg-type]
+    return dict(msgspec.to_builtins(result))
+
+
+def test_a_gate_verdict_is_shown_as_it_was_given() -> None:
+    answer = from_gate(gate())
+    assert (answer.state, answer.tone, answer.official) == ("Fail", "bad", True)
+    assert [claim.state for claim in answer.claims] == ["Fail", "Pass"]
+    assert answer.claims[0].difference == "−8.0 pp"
+    assert answer.claims[0].n == "120 of 400"
+    assert "at most 5.0%" in answer.claims[1].margin
+    assert "280 saved" in answer.summary
+
+
+def test_invalid_evidence_is_never_good_news() -> None:
+    answer = from_gate({**gate("invalid"), "problems": ["the data differ"]})
+    assert (answer.state, answer.tone, answer.summary) == ("Invalid evidence", "bad", "the data differ")
+
+
+def test_weak_judges_and_lost_questions_stand_beside_the_verdict(run_path: Path) -> None:
+    words = " ".join(text for _, text in warnings(Evidence.read([run_path])))
+    assert "swap consistency of judge-7b" in words
+    assert "no usable answer" in words
+    assert "The judge is small" in words
+
+
+def test_a_verdict_about_other_models_is_called_out(run_path: Path) -> None:
+    evidence = Evidence.read([run_path])
+    assert foreign_verdict({"candidate": "dpo-v2", "baseline": "sft-v1"}, evidence) == []
+    assert "other" in foreign_verdict({"candidate": "other", "baseline": "sft-v1"}, evidence)[0][1]
+
+
+def test_a_board_of_many_models_without_a_baseline_is_no_release_question(run_path: Path) -> None:
+    evidence = Evidence.read([run_path])
+    pairs = tuple(
+        PairEstimate(task="reward_pairs", metric="accuracy", model=f"m{k}", baseline="first", difference=-0.2, low=-0.3, high=-0.1,
+                     n=9, higher_is_better=True)
+        for k in range(8)
+    )  # fmt: skip
+    assert readings(replace(evidence, pairs=pairs)) == []
+    assert len(readings(replace(evidence, pairs=pairs[:3]))) == 3

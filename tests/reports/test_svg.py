@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from evalsuite.errors import DataError
+from evalsuite.reports.palette import WIN
+from evalsuite.reports.svg import clean, render
+
+BARS = {"mark": {"type": "bar", "color": WIN}, "encoding": {"y": {"field": "name", "type": "nominal"},
+        "x": {"field": "value", "type": "quantitative"}}}  # fmt: skip
+
+
+def draw(name: str = "a", key: str = "one") -> str:
+    return render(BARS, [{"name": name, "value": 1.0}], key=key, width=400, alternative="one bar")
+
+
+def test_a_drawing_is_an_image_with_words() -> None:
+    root = ElementTree.fromstring(draw())
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == "one bar"
+
+
+def test_colours_get_names_so_that_the_page_can_darken_them() -> None:
+    assert 'class="fill-win"' in draw()
+
+
+def test_hostile_labels_are_text() -> None:
+    drawing = draw('</text><script>alert(1)</script><a href="javascript:1">\u202eevil')
+    root = ElementTree.fromstring(drawing)
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert not tags & {"script", "a", "image", "foreignObject", "style"}
+    assert "<script" not in drawing
+    assert "\u202e" not in drawing
+
+
+def test_only_known_elements_and_attributes_survive() -> None:
+    hostile = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9" height="9" onload="x()">'
+        '<style>*{fill:red}</style><script>1</script><a xlink:href="https://e.org"><text>in a link</text></a>'
+        '<image xlink:href="https://e.org/p.png"/><rect onclick="x()" style="fill:url(https://e.org)" fill="url(#g)" width="1"/>'
+        "<foreignObject/></svg>"
+    )
+    cleaned = clean(hostile, "p", "words")
+    assert '<rect fill="url(#p-g)" width="1" />' in cleaned
+    for trace in ("script", "style", "onload", "onclick", "e.org", "image", "foreign", "in a link"):
+        assert trace not in cleaned.replace('role="img"', "")
+
+
+def test_what_vega_lite_cannot_draw_is_an_error_that_names_the_figure() -> None:
+    with pytest.raises(DataError, match="broken"):
+        render({"mark": "no such mark"}, [], key="broken", width=400, alternative="")
