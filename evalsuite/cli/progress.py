@@ -57,6 +57,7 @@ class _Lines:
         self._total = total
         self._unit = unit
         self._done = 0
+        self._note = ""
         self._started = self._said = time.monotonic()
 
     def __enter__(self) -> _Lines:
@@ -67,7 +68,8 @@ class _Lines:
     ) -> None:
         elapsed = time.monotonic() - self._started
         if self._total is not None or elapsed > 1:
-            self._say("stopped" if kind else "done")
+            ended = "stopped" if kind else "done"
+            self._say(f"{ended}, {self._note}" if self._note and self._total is not None else ended)
 
     def advance(self, count: int = 1) -> None:
         self._done += count
@@ -75,6 +77,7 @@ class _Lines:
             self._say(self._remaining())
 
     def note(self, text: str) -> None:
+        self._note = text
         if time.monotonic() - self._said > _PLAIN_SECONDS:
             self._say(text)
 
