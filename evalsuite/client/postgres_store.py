@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from evalsuite.client.store import SCHEMA_VERSION, STORED, StoredResponse
+from evalsuite.client.store import SCHEMA_VERSION, STORED, StoredResponse, wait_for_turn
 from evalsuite.errors import MissingDependencyError, StoreError
 from evalsuite.records import Completion
 
@@ -31,7 +31,6 @@ CREATE TABLE IF NOT EXISTS {_TABLE} (
 )"""
 _CREATION_LOCK = 0x45535554
 _CONNECTIONS = 4
-_POLL_SECONDS = (0.02, 1.0)
 _TIMEOUT_SECONDS = 60.0
 
 _encode = msgspec.json.Encoder().encode
@@ -105,16 +104,7 @@ class PostgresStore:
 
     async def claim(self, fingerprint: str) -> Completion | None:
         """Wait until nobody else asks this question: their answer if they got one, None when it is ours to ask."""
-        delay, longest = _POLL_SECONDS
-        while not await self._lock("SELECT pg_try_advisory_lock($1)", fingerprint):
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, longest)
-            if (answer := await self.get(fingerprint)) is not None:
-                return answer
-        answer = await self.get(fingerprint)  # it may have come between our look-up and our claim
-        if answer is not None:
-            await self.release(fingerprint)
-        return answer
+        return await wait_for_turn(self, fingerprint, self._take)
 
     async def release(self, fingerprint: str) -> None:
         """The question was answered, or failed: let others ask it."""
@@ -174,6 +164,9 @@ class PostgresStore:
             for name in fingerprints
             if name in found
         ]
+
+    async def _take(self, fingerprint: str) -> bool:
+        return await self._lock("SELECT pg_try_advisory_lock($1)", fingerprint)
 
     async def _lock(self, query: str, fingerprint: str) -> bool:
         """Advisory locks belong to a connection: all claims of this run go over one, in turn."""

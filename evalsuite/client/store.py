@@ -3,7 +3,8 @@
 One SQLite file in WAL mode. `get` reads at once; `put` queues the answer and returns when it is committed, so a caller
 that goes on only after `put` never loses a paid answer to `kill -9`. Commits are grouped by the event loop itself: all
 answers that arrive in one turn of the loop share a transaction, which costs nothing when idle and amortises under load.
-Several processes may share a file: writers wait for one another, and the first answer to a question stays.
+Several processes may share a file: writers wait for one another, a question that one of them is asking is waited for by the
+others (`client.claims`), and the first answer stays.
 
 Only what a model answered is stored (`ok`, `truncated`, `empty`, `refused_by_api`); failures are asked again next time.
 
@@ -16,24 +17,29 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from evalsuite.errors import StoreError
 from evalsuite.records import Completion
 
+if TYPE_CHECKING:
+    from evalsuite.client.claims import FileClaims
+
 APPLICATION_ID = 0x45535554
 SCHEMA_VERSION = 1
 STORED = frozenset({"ok", "truncated", "empty", "refused_by_api"})
 
 _BUSY_SECONDS = 30.0
+_POLL_SECONDS = (0.02, 1.0)
+# With row ids: without them a row of over 1,000 bytes would spill into a page of its own, four times the space.
 _CREATE = """
 CREATE TABLE responses (
     fingerprint TEXT PRIMARY KEY, model TEXT NOT NULL, request BLOB NOT NULL, completion BLOB NOT NULL, created REAL NOT NULL
-) WITHOUT ROWID
+)
 """
 
 _encode = msgspec.json.Encoder().encode
@@ -74,6 +80,22 @@ class ResponseStore(Answers, Protocol):
     async def aclose(self) -> None: ...
 
 
+async def wait_for_turn(
+    answers: Answers, fingerprint: str, take: Callable[[str], Awaitable[bool]]
+) -> Completion | None:
+    """`Answers.claim` for a store whose questions are claimed by `take`, which says whether nobody else has the claim."""
+    delay, longest = _POLL_SECONDS
+    while not await take(fingerprint):
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, longest)
+        if (answer := await answers.get(fingerprint)) is not None:
+            return answer
+    answer = await answers.get(fingerprint)  # it may have come between the caller's look-up and the claim
+    if answer is not None:
+        await answers.release(fingerprint)
+    return answer
+
+
 async def open_store(where: str | Path) -> ResponseStore:
     """The store at a path, or at a `postgresql://` URL."""
     if str(where).startswith(("postgresql://", "postgres://")):
@@ -94,6 +116,7 @@ class SQLiteStore:
         self.path = path
         self._pending: list[tuple[tuple[str, str, bytes, bytes, float], asyncio.Future[None]]] = []
         self._flush_scheduled = False
+        self._claims: FileClaims | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -144,11 +167,26 @@ class SQLiteStore:
         return self.lookup(fingerprint)
 
     async def claim(self, fingerprint: str) -> Completion | None:
-        """Always None: runs that share a file at the same moment may ask the same; the first answer stays."""
-        return None
+        """Wait until no other process asks this question: its answer if it got one, None when it is ours to ask."""
+        return await wait_for_turn(self, fingerprint, self._take)
 
     async def release(self, fingerprint: str) -> None:
-        """Nothing to give back."""
+        """The question was answered, or failed: let others ask it."""
+        if self._claims is not None:
+            self._claims.give_back(fingerprint)
+
+    async def _take(self, fingerprint: str) -> bool:
+        path = self.path.with_name(self.path.name + "-claims")
+        try:
+            if self._claims is None:
+                from evalsuite.client.claims import FileClaims  # not on Windows, where finished runs can be read
+
+                self._claims = FileClaims(path)
+            return self._claims.take(fingerprint)
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be written or locked ({error.strerror}); choose another --store"
+            ) from error
 
     def lookup(self, fingerprint: str) -> Completion | None:
         """As `get`, for callers outside an event loop."""
@@ -224,6 +262,8 @@ class SQLiteStore:
         """Commit what is queued and close the file."""
         if self._pending:
             self._flush()
+        if self._claims is not None:
+            self._claims.close()
         self._db.close()
 
     def _explain(self, error: Exception) -> StoreError:

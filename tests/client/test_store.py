@@ -118,6 +118,50 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         SQLiteStore(tmp_path / "s.sqlite")
 
 
+HOLDER = """
+import asyncio, sys
+from evalsuite.client.store import SQLiteStore
+from evalsuite.records import Completion
+from pathlib import Path
+async def main():
+    store = SQLiteStore(Path(sys.argv[1]))
+    assert await store.claim("a" * 32) is None
+    print("claimed", flush=True)
+    if sys.stdin.readline().strip() == "answer":
+        await store.put("a" * 32, "m", b"{}", Completion(status="ok", text="theirs"))
+    await store.release("a" * 32)
+    sys.stdin.readline()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("ending", ["answers", "fails", "is killed"])
+def test_a_question_that_another_process_asks_is_waited_for(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "s.sqlite"
+    store = SQLiteStore(path)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], **pipes) as holder:  # type: ignore[call-overload]
+        assert holder.stdout.readline() == "claimed\n"
+
+        async def ask() -> Completion | None:
+            other = await asyncio.wait_for(store.claim("b" * 32), 10)
+            assert other is None
+            turn = asyncio.create_task(store.claim("a" * 32))
+            done, _ = await asyncio.wait([turn], timeout=0.2)
+            assert not done
+            if ending == "is killed":
+                holder.kill()
+            else:
+                holder.stdin.write({"answers": "answer\n", "fails": "fail\n"}[ending])
+                holder.stdin.flush()
+            return await asyncio.wait_for(turn, 10)
+
+        answer = asyncio.run(ask())
+        assert (answer is not None and answer.text == "theirs") == (ending == "answers")
+        holder.kill()
+    asyncio.run(store.aclose())
+
+
 WRITER = """
 import asyncio, sys
 from evalsuite.client.store import SQLiteStore

@@ -49,7 +49,8 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_stored(
 
 def test_a_quota_ends_the_run_and_keeps_what_is_stored(evalsuite: CommandLine, server: Any, tmp_path: Path) -> None:
     server.configure(latency=0.002)
-    words = addition(server.url, tmp_path / "run", COUNT)
+    # Few at once: a single transaction with all that is in flight must not be larger than the quota.
+    words = addition(server.url, tmp_path / "run", COUNT, options=",concurrency=4")
     limit = 150_000
     process = evalsuite.start(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     _, stderr = process.communicate(timeout=60)
@@ -117,6 +118,8 @@ def test_two_runs_share_one_store_at_the_same_time(evalsuite: CommandLine, serve
         check_totals(out, COUNT)
         assert ledger(out)["ok"] == COUNT
     assert len(stored(tmp_path / "responses.sqlite")) == COUNT
+    assert sum(manifest(out)["requests_sent"] for out in outs) == COUNT
+    assert server.stats()["requests"] <= COUNT + len(outs)  # and a probe of each
     server.configure()
     assert evalsuite(*addition(server.url, tmp_path / "three", COUNT)).code == 0
     assert server.stats()["requests"] == 0

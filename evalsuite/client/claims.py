@@ -1,0 +1,43 @@
+"""Who is asking what: claims on questions between the runs on one machine that share a response store.
+
+A claim is an advisory lock on one byte of an empty file beside the store, at a place that the fingerprint gives. The kernel
+holds it for the process, so it ends with a run that is killed, and it costs one system call.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+_DIGITS = 15
+"""Hexadecimal digits of a fingerprint that give its byte: file positions have 63 bits."""
+
+
+class FileClaims:
+    """Claims in one file.
+
+    Args:
+        path: the file; made when it is not there, and left there empty.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "ab")  # noqa: SIM115
+
+    def take(self, fingerprint: str) -> bool:
+        """Claim a question; False when another process holds it."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(fingerprint[:_DIGITS], 16))
+        except (BlockingIOError, PermissionError):  # which of the two is up to the system
+            return False
+        return True
+
+    def give_back(self, fingerprint: str) -> None:
+        """Let others ask a question that was claimed."""
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, int(fingerprint[:_DIGITS], 16))
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._file.close()
