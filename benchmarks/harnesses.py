@@ -65,7 +65,7 @@ class LmEval:
     """lm-eval's local-chat-completions with its response cache."""
 
     name = "lm-eval"
-    requirement = "lm-eval[api]==0.4.13"
+    folder = "lm-eval"
 
     def __init__(self, python: Path) -> None:
         self._bin = python.parent
@@ -97,7 +97,7 @@ class InspectAI:
     """inspect-ai's OpenAI-compatible provider with its response cache."""
 
     name = "inspect-ai"
-    requirement = "inspect-ai==0.3.285"
+    folder = "inspect"
 
     def __init__(self, python: Path) -> None:
         self._bin = python.parent
@@ -139,10 +139,7 @@ PEERS: dict[str, type[LmEval] | type[InspectAI]] = {"lm-eval": LmEval, "inspect-
 def peer(name: str) -> Harness:
     """A peer in an environment of its own under `build/peers`, made when it is not there."""
     kind = PEERS[name]
-    folder = BUILD / "peers" / name
-    python = folder / "bin" / "python"
+    python = BUILD / "peers" / kind.folder / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        extra = ["openai"] if kind is InspectAI else []
-        subprocess.run([str(python), "-m", "pip", "install", "-q", kind.requirement, *extra], check=True)
+        subprocess.run([HERE.parent / "scripts" / "make-peers", BUILD / "peers", sys.executable], check=True)
     return kind(python)
