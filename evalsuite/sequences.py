@@ -33,9 +33,12 @@ import msgspec
 
 from evalsuite.errors import DataError, UsageError
 
-__all__ = ["Cells", "CheckpointSequence", "Stage", "load_sequence"]
+__all__ = ["SEQUENCE_OPTIONS", "Cells", "CheckpointSequence", "Stage", "load_sequence"]
 
 Cells = Literal["full", "lower"]
+SEQUENCE_OPTIONS = ("stages", "cells")
+"""Options that a manifest gives to tasks: which checkpoints there are, never how one of them is asked."""
+
 _LOCAL_SCHEMES = ("vllm", "hf")
 
 
@@ -66,7 +69,7 @@ class CheckpointSequence(msgspec.Struct, frozen=True, kw_only=True):
             task: its name.
             declared: names of the options the task has.
         """
-        given: dict[str, Any] = {"stages": msgspec.to_builtins(self.stages), "cells": self.cells}
+        given = dict(zip(SEQUENCE_OPTIONS, (msgspec.to_builtins(self.stages), self.cells), strict=True))
         return {name: value for name, value in given.items() if name in declared} | dict(self.tasks.get(task, {}))
 
 

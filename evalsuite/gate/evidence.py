@@ -17,6 +17,7 @@ import numpy as np
 
 from evalsuite.engine.directory import Run
 from evalsuite.errors import DataError, EvidenceError, UsageError
+from evalsuite.sequences import SEQUENCE_OPTIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,9 +126,8 @@ def check_comparable(candidate: Contender, baseline: Contender, task: str) -> No
     differences = []
     if ours["protocol"] != theirs["protocol"]:
         differences.append(f"protocol ({ours['protocol']} / {theirs['protocol']})")
-    changed = sorted(
-        k for k in {*ours["options"], *theirs["options"]} if ours["options"].get(k) != theirs["options"].get(k)
-    )
+    asked_with = {*ours["options"], *theirs["options"]} - {*SEQUENCE_OPTIONS}
+    changed = sorted(key for key in asked_with if ours["options"].get(key) != theirs["options"].get(key))
     differences += [f"option {key} ({ours['options'].get(key)!r} / {theirs['options'].get(key)!r})" for key in changed]
     hashes = [{entry["name"]: entry["sha256"] for entry in entry_of.get("data", ())} for entry_of in (ours, theirs)]
     differences += [

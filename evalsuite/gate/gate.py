@@ -36,11 +36,12 @@ def gate_runs(
         EvidenceError: the runs cannot be compared; names what differs.
         UsageError: there is nothing to gate on.
     """
-    rules = policy.metrics or tuple(
-        rule for rule in default_rules(_shared_tasks(candidate, baseline)) if _has_items(rule, candidate, baseline)
-    )
+    rules = policy.metrics or _default_rules(candidate, baseline)
     if not rules and not policy.guardrails:
-        raise UsageError("nothing to gate on: no shared task declares a margin; write a policy with `metrics` (docs)")
+        raise UsageError(
+            "nothing to gate on: no shared task has scores of single items on a metric with a margin; write a policy with "
+            "`metrics` (docs)"
+        )
     key = question_key(candidate, baseline, anchor, rules, policy)
     if ledger is not None and (known := ledger.find(key)) is not None:
         return known
@@ -99,6 +100,31 @@ def _shared_tasks(candidate: Contender, baseline: Contender) -> list[dict[str, o
     if not shared and not head_to_head:
         raise EvidenceError(f"{candidate.run.path} and {baseline.run.path} share no task")
     return shared + head_to_head
+
+
+def _default_rules(candidate: Contender, baseline: Contender) -> tuple[Rule, ...]:
+    """The rules of the shared tasks, as far as their metrics have items."""
+    found = (
+        part
+        for rule in default_rules(_shared_tasks(candidate, baseline))
+        for part in _by_trained_data_set(rule, candidate, baseline)
+    )
+    return tuple(rule for rule in found if _has_items(rule, candidate, baseline))
+
+
+def _by_trained_data_set(rule: Rule, candidate: Contender, baseline: Contender) -> list[Rule]:
+    """The rule as it is, or one per data set where checkpoints of a sequence are asked what they were trained on.
+
+    Over all of them at once, what a checkpoint has just learned would hide what it forgot. The baseline's data sets are
+    taken: what it was never asked (the upper triangle) cannot have been forgotten, and what it was asked, the candidate
+    must have been asked too.
+    """
+    task = candidate.task(rule.task)
+    trained = {stage.get("trained_on") for stage in task["options"].get("stages", ())} if task else set()
+    slices = list(dict.fromkeys(baseline.scores(rule.task, rule.metric, None)["slice"]))
+    if not trained & set(slices):
+        return [rule]
+    return [msgspec.structs.replace(rule, slice=str(name)) for name in slices if name is not None]
 
 
 def _has_items(rule: Rule, candidate: Contender, baseline: Contender) -> bool:

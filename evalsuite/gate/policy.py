@@ -1,7 +1,8 @@
 """The release policy: which metrics must not get worse by how much, and what must hold whatever the baseline did.
 
 A margin is a choice of the people who release, stated in a file; it is never derived from the sample size. Without a file the
-default policy gates every metric for which the task declares a margin, and every imported metric on a 0–1 scale at 0.05.
+default policy gates every metric for which the task declares a margin; of an imported task that declares none, every metric on
+a 0–1 scale at 0.05.
 """
 
 from __future__ import annotations
@@ -108,10 +109,11 @@ def default_rules(tasks: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
     """Rules for a run's tasks (their manifest entries) when the policy names none."""
     rules = []
     for task in tasks:
+        declared = any(metric.get("margin") is not None for metric in task["metrics"])
         imported = str(task["protocol"]).startswith("imported/")
         for metric in task["metrics"]:
             margin = metric.get("margin")
-            if margin is None and imported and metric.get("scale", "0-1") == "0-1":
+            if margin is None and imported and not declared and metric.get("scale", "0-1") == "0-1":
                 margin = DEFAULT_IMPORTED_MARGIN
             if margin is not None and metric.get("higher_is_better") is not None:
                 rules.append(Rule(task=task["name"], metric=metric["name"], margin=margin))

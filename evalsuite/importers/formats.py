@@ -31,7 +31,10 @@ FORMATS = {
         "rewardbench",
         "RewardBench results, correct/total by subset, or rewards of both replies of each pair",
     ),
-    "trace": ("trace", "TRACE results-<round>-<task number>-<task>.json of one sequence of checkpoints"),
+    "trace": (
+        "trace",
+        "TRACE results-<round>-<task number>-<task>.json of one sequence, and its in-context results-<task>.json",
+    ),
     "tofu": ("tofu", "TOFU eval_log_aggregated.json, retain-only model's with --reference-data"),
     "matrix": ("matrix", "checkpoint-by-dataset matrix: stage, trained_on, dataset, score [, n, id]"),
 }

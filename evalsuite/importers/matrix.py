@@ -104,7 +104,9 @@ def sequence_task(
         metrics=(Metric(name="score", higher_is_better=True),),
         rows=list(_rows(cells)) if has_samples else [],
         data_hash=hash_items(f"{dataset}/{item}" for (_, dataset), items in cells.items() for item in items),
-        options={"order": order},
+        options={
+            "stages": [{"label": f"stage {stage}", "trained_on": trained} for stage, trained in enumerate(order, 1)]
+        },
     )
     check_unique(name, task.rows, where)
     if has_samples:

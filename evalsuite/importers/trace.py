@@ -1,9 +1,14 @@
-"""`trace`: a sequence evaluated by BeyonderXX/TRACE, `results-<round>-<task number>-<task>.json`.
+"""`trace`: what BeyonderXX/TRACE wrote: a sequence of checkpoints, the in-context baseline, or both.
 
-Each file holds prompts, generated texts and labels of one cell of the matrix, and upstream's own evaluation of it. The texts
-are scored again by the task `trace`, which also makes the figures of the sequence and the report's sections; upstream's
-values are compared with what its scorer gives for the same texts. Where a file holds no texts, or is about a data set that
-the task does not know, upstream's values stand alone, without intervals.
+| file | becomes |
+|---|---|
+| `results-<round>-<task number>-<task>.json` | one cell of the sequence's matrix, task `trace`, model `stage <round + 1>` |
+| `results-<task>.json` | the in-context baseline on one data set, task `trace_icl`, model `in-context` |
+
+Each file holds prompts, generated texts and labels, and upstream's own evaluation of them. The texts are scored again by our
+task, which also makes the figures and the report's sections; upstream's values are compared with what its scorer gives for
+the same texts. Where a file holds no texts, or is about a data set that the task does not know, upstream's values stand
+alone, without intervals.
 """
 
 from __future__ import annotations
@@ -18,27 +23,33 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
+from evalsuite.api import Task
 from evalsuite.data import read_rows
 from evalsuite.errors import DataError
 from evalsuite.importers.imported import ImportedLog, ImportedRow, ImportedTask, check_unique, hash_items
 from evalsuite.importers.matrix import figures_of_means, sequence_task
 from evalsuite.plugins import make_task
-from evalsuite.records import Sample, Score
+from evalsuite.records import Estimate, Sample, Score
 
-TASK = "trace"
+TASK, ICL_TASK = "trace", "trace_icl"
+ICL_MODEL = "in-context"
+"""Upstream does not write down which model it was."""
+
 SCALES = {"accuracy": 1.0, "similarity": 100.0, "sari": 100.0, "rouge-L": 1.0}
 """Upstream's main metrics and their largest value; a file's first of these is the data set's metric."""
 
 TOLERANCE = 0.001
 """Difference between upstream's value and ours, from the same texts, that is not worth a note."""
 
-_NAME = re.compile(r"results-(\d{1,3})-(\d{1,3})-(.+)\.json(\.gz)?")
+_CELL = re.compile(r"results-(\d{1,3})-(\d{1,3})-(.+)\.json(\.gz)?")
+_ICL = re.compile(r"results-(.+)\.json(\.gz)?")
 _REPEAT = "a repeat of a question that other rounds do not have (distributed inference pads its batches)"
 
 
 class _Cell(msgspec.Struct, kw_only=True):
-    """One file: what was asked, answered and expected, and upstream's value in [0, 1]."""
+    """One file: what was asked of `model`, answered and expected, and upstream's value in [0, 1]."""
 
+    model: str
     dataset: str
     asked: list[tuple[str, str, str]]
     stored: float | None
@@ -55,15 +66,50 @@ Matrix = dict[tuple[int, str], _Cell]
 
 
 def read(paths: Iterable[Path], *, reference_data: Path | None = None) -> ImportedLog:
-    """Read the result files of one sequence, or the folder they are in.
+    """Read the result files of one sequence, of one in-context baseline, or the folder they are in.
 
     Raises:
         DataError: no result file, a cell twice, a round without its task, or a malformed file; names file and place.
     """
     options: Any = make_task(TASK, {}).options
     known = {name.casefold(): name for name in options.datasets}
-    folders = [Path(given) for given in paths]
-    order, matrix = _read_matrix([file for given in folders for file in _files(given)], known)
+    cells, in_context, others = _sorted_files([Path(given) for given in paths], known)
+    tasks = []
+    if cells:
+        tasks.append(_sequence(cells, known))
+    if in_context:
+        tasks.append(_in_context(in_context, known))
+    if others:
+        tasks[0].notes.append(f"left out, neither a cell of a sequence nor a known data set: {', '.join(others)}")
+    return ImportedLog(source="trace", tasks=tasks)
+
+
+def _sorted_files(paths: list[Path], known: Mapping[str, str]) -> tuple[list[Path], list[Path], list[str]]:
+    """Cells of a sequence, files of the in-context baseline, and names of what is neither (refused when given by name)."""
+    cells: list[Path] = []
+    in_context: list[Path] = []
+    others: list[str] = []
+    for path in paths:
+        for file in sorted(path.rglob("results-*.json*")) if path.is_dir() else [path]:
+            icl = _ICL.fullmatch(file.name)
+            if _CELL.fullmatch(file.name):
+                cells.append(file)
+            elif icl is not None and icl[1].casefold() in known:
+                in_context.append(file)
+            elif path.is_dir():
+                others.append(file.name)
+            else:
+                raise DataError(
+                    f"{path} is not named results-<round>-<task number>-<task>.json or results-<data set>.json, the data "
+                    f"set being one of {', '.join(known.values())}"
+                )
+    if not cells and not in_context:
+        raise DataError(f"{paths[0]}: no results-<round>-<task number>-<task>.json or results-<data set>.json here")
+    return cells, in_context, others
+
+
+def _sequence(files: list[Path], known: Mapping[str, str]) -> ImportedTask:
+    order, matrix = _read_matrix(files, known)
     unscored = [
         f"{cell.where}: {'unknown data set' if cell.dataset not in known.values() else 'no texts'}"
         for cell in matrix.values()
@@ -73,21 +119,7 @@ def read(paths: Iterable[Path], *, reference_data: Path | None = None) -> Import
     absent = [f"stage {t} on {name}" for t in range(1, len(order) + 1) for name in order[:t] if (t, name) not in matrix]
     if absent:
         task.notes.append(f"not evaluated: {', '.join(absent)}; figures that need them are unknown")
-    others = sorted(file.name for folder in folders for file in _others(folder))
-    if others:
-        task.notes.append(f"left out, no cell of a sequence (the in-context baseline?): {', '.join(others)}")
-    return ImportedLog(source="trace", tasks=[task])
-
-
-def _files(path: Path) -> Iterator[Path]:
-    found = sorted(file for file in path.rglob("results-*") if _NAME.fullmatch(file.name)) if path.is_dir() else [path]
-    if not found:
-        raise DataError(f"{path}: no results-<round>-<task number>-<task>.json in this folder")
-    yield from found
-
-
-def _others(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.rglob("results-*.json*") if not _NAME.fullmatch(file.name))
+    return task
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -99,15 +131,14 @@ def _read_matrix(files: list[Path], known: Mapping[str, str]) -> tuple[list[str]
     matrix: Matrix = {}
     last = -1
     for path in files:
-        match = _NAME.fullmatch(path.name)
-        if match is None:
-            raise DataError(f"{path} is not named results-<round>-<task number>-<task>.json")
+        match = _CELL.fullmatch(path.name)
+        assert match is not None
         rounds, number, dataset = int(match[1]), int(match[2]), known.get(match[3].casefold(), match[3])
         if names.setdefault(number, dataset) != dataset:
             raise DataError(f"{path}: task number {number} is {names[number]} in another file")
         if (rounds + 1, dataset) in matrix:
             raise DataError(f"{path}: round {rounds} on {dataset} is given twice; import one sequence at a time")
-        matrix[rounds + 1, dataset] = _read_cell(path, dataset)
+        matrix[rounds + 1, dataset] = _read_cell(path, dataset, _label(rounds + 1))
         last = max(last, rounds)
     if len(set(names.values())) < len(names):
         raise DataError(f"one data set has several task numbers: {names}")
@@ -117,7 +148,7 @@ def _read_matrix(files: list[Path], known: Mapping[str, str]) -> tuple[list[str]
     return [names[number] for number in range(last + 1)], matrix
 
 
-def _read_cell(path: Path, dataset: str) -> _Cell:
+def _read_cell(path: Path, dataset: str, model: str) -> _Cell:
     records = list(read_rows(path))
     if len(records) != 1:
         raise DataError(f"{path}: expected one object, found {len(records)}")
@@ -129,7 +160,7 @@ def _read_cell(path: Path, dataset: str) -> _Cell:
     stored = _stored(records[0].get("eval"), str(path))
     if stored is None and not columns[0]:
         raise DataError(f"{path}: neither texts nor an evaluation ({', '.join(SCALES)})")
-    return _Cell(dataset=dataset, asked=list(zip(*columns, strict=True)), stored=stored, where=path.name)
+    return _Cell(model=model, dataset=dataset, asked=list(zip(*columns, strict=True)), stored=stored, where=path.name)
 
 
 def _texts(record: Mapping[str, Any], name: str, path: Path) -> list[str]:
@@ -183,11 +214,54 @@ def _from_texts(order: list[str], matrix: Matrix) -> ImportedTask:
     stages = [{"label": _label(stage), "trained_on": name} for stage, name in enumerate(order, 1)]
     datasets = list(dict.fromkeys([*order, *(name for _, name in matrix)]))
     own = make_task(TASK, {"datasets": datasets, "stages": stages, "cells": "lower"})
-    repeats = _repeats(matrix)
+    task, upstream = _rescored(own, [cell for _, cell in sorted(matrix.items())], {"stages": stages, "cells": "lower"})
+    cells = {place: {"": upstream[cell.model, cell.dataset]} for place, cell in matrix.items()}
+    sizes = {place: len(cell.asked) for place, cell in matrix.items()}
+    task.estimates += [
+        msgspec.structs.replace(figure, metric=f"{figure.metric}_upstream", method="upstream's scorer, matrix of means")
+        for figure in figures_of_means(TASK, _label(len(order)), order, cells, sizes)
+        if figure.value is not None
+    ]
+    return task
+
+
+def _in_context(files: list[Path], known: Mapping[str, str]) -> ImportedTask:
+    """The in-context baseline; the stored texts are already cut after the answer (`inference/ICL.py`)."""
+    cells: dict[str, _Cell] = {}
+    for path in files:
+        match = _ICL.fullmatch(path.name)
+        assert match is not None
+        dataset = known[match[1].casefold()]
+        if dataset in cells:
+            raise DataError(f"{path}: the in-context baseline on {dataset} is given twice; import one model at a time")
+        cells[dataset] = _read_cell(path, dataset, ICL_MODEL)
+        if not cells[dataset].asked:
+            raise DataError(f"{path}: no texts; the in-context baseline is scored from its texts")
+    own = make_task(ICL_TASK, {"datasets": list(cells)})
+    task, upstream = _rescored(own, list(cells.values()), {"datasets": list(cells)})
+    task.estimates.append(
+        Estimate(
+            task=ICL_TASK,
+            metric="op_upstream",
+            model=ICL_MODEL,
+            value=fmean(upstream.values()),
+            n=sum(len(cell.asked) for cell in cells.values()),
+            method="upstream's scorer, mean of means",
+            higher_is_better=True,
+        )
+    )
+    return task
+
+
+def _rescored(
+    own: Task, cells: list[_Cell], options: Mapping[str, Any]
+) -> tuple[ImportedTask, dict[tuple[str, str], float]]:
+    """All texts scored again by our task, and the mean of upstream's scorer by (model, data set)."""
+    repeats = _repeats(cells)
     rows: list[ImportedRow] = []
-    upstream: dict[tuple[int, str], float] = {}
+    upstream: dict[tuple[str, str], float] = {}
     skipped = 0
-    for place, cell in sorted(matrix.items()):
+    for cell in cells:
         values = []
         for occurrence, (prompt, text, answer) in _numbered(cell):
             scores, value = cast(_Trace, own).rescore(cell.dataset, prompt, text, answer)
@@ -195,22 +269,24 @@ def _from_texts(order: list[str], matrix: Matrix) -> ImportedTask:
             if occurrence > repeats[cell.dataset, prompt, answer]:
                 skipped += 1
                 continue
-            sample, label = _sample(cell.dataset, prompt, answer, occurrence), _label(place[0])
-            rows += [ImportedRow(label, sample, msgspec.structs.replace(score, slice=cell.dataset)) for score in scores]
-        upstream[place] = fmean(values)
-    check_unique(TASK, rows, "TRACE results")
+            sample = _sample(cell.dataset, prompt, answer, occurrence)
+            rows += [
+                ImportedRow(cell.model, sample, msgspec.structs.replace(score, slice=cell.dataset)) for score in scores
+            ]
+        upstream[cell.model, cell.dataset] = fmean(values)
+    check_unique(own.info.name, rows, "TRACE results")
     task = ImportedTask(
-        name=TASK,
+        name=own.info.name,
         protocol="imported/trace",
         metrics=own.info.metrics,
         rows=rows,
         data_hash=hash_items(row.sample.id for row in rows),
-        options={"order": order},
+        options=options,
         skipped={_REPEAT: skipped} if skipped else {},
         task=own,
     )
-    _compare(task, order, matrix, upstream)
-    return task
+    _compare(task, cells, upstream)
+    return task, upstream
 
 
 def _label(stage: int) -> str:
@@ -225,10 +301,10 @@ def _numbered(cell: _Cell) -> Iterator[tuple[int, tuple[str, str, str]]]:
         yield seen[prompt, answer], (prompt, text, answer)
 
 
-def _repeats(matrix: Matrix) -> dict[tuple[str, str, str], int]:
+def _repeats(cells: Iterable[_Cell]) -> dict[tuple[str, str, str], int]:
     """How often each question is in its data set: as often as in the round that repeats it least."""
     least: dict[tuple[str, str, str], int] = {}
-    for cell in matrix.values():
+    for cell in cells:
         for (prompt, answer), count in Counter((prompt, answer) for prompt, _, answer in cell.asked).items():
             key = cell.dataset, prompt, answer
             least[key] = min(least.get(key, count), count)
@@ -247,23 +323,23 @@ def _sample(dataset: str, prompt: str, answer: str, occurrence: int) -> Sample:
     )
 
 
-def _compare(task: ImportedTask, order: list[str], matrix: Matrix, upstream: Mapping[tuple[int, str], float]) -> None:
-    """Add upstream's figures, as `<figure>_upstream`, and how its stored values compare with its scorer on the texts."""
+def _compare(task: ImportedTask, cells: list[_Cell], upstream: Mapping[tuple[str, str], float]) -> None:
+    """Add how upstream's stored values compare with what its scorer gives for the texts."""
     strict: dict[tuple[str, str | None], list[float]] = defaultdict(list)
     for row in task.rows:
         if row.score.metric == "score" and row.score.value is not None:
             strict[row.model, row.score.slice].append(row.score.value)
     rows: list[dict[str, Any]] = [
         {
-            "stage": stage,
-            "dataset": name,
+            "checkpoint": cell.model,
+            "dataset": cell.dataset,
             "stored": cell.stored,
-            "recomputed": upstream[stage, name],
-            "difference": None if cell.stored is None else cell.stored - upstream[stage, name],
-            "score": fmean(strict[_label(stage), name]),
+            "recomputed": upstream[cell.model, cell.dataset],
+            "difference": None if cell.stored is None else cell.stored - upstream[cell.model, cell.dataset],
+            "score": fmean(strict[cell.model, cell.dataset]),
             "n": len(cell.asked),
         }
-        for (stage, name), cell in sorted(matrix.items())
+        for cell in cells
     ]
     stored = [row for row in rows if row["difference"] is not None]
     other = [row for row in stored if abs(row["difference"]) > TOLERANCE]
@@ -271,7 +347,7 @@ def _compare(task: ImportedTask, order: list[str], matrix: Matrix, upstream: Map
         worst = max(other, key=lambda row: abs(row["difference"]))
         task.notes.append(
             f"{len(other)} of {len(stored)} stored evaluations differ from upstream's scorer on the stored texts by more "
-            f"than {TOLERANCE}; most on {worst['dataset']} at stage {worst['stage']}: stored {worst['stored']:.4f}, "
+            f"than {TOLERANCE}; most on {worst['dataset']} at {worst['checkpoint']}: stored {worst['stored']:.4f}, "
             f"recomputed {worst['recomputed']:.4f}"
         )
     task.sections.append(
@@ -284,10 +360,3 @@ def _compare(task: ImportedTask, order: list[str], matrix: Matrix, upstream: Map
             "alternative": f"{len(stored) - len(other)} of {len(stored)} stored scores equal the recomputed ones.",
         }
     )
-    cells = {place: {"": value} for place, value in upstream.items()}
-    sizes = {place: len(cell.asked) for place, cell in matrix.items()}
-    task.estimates += [
-        msgspec.structs.replace(figure, metric=f"{figure.metric}_upstream", method="upstream's scorer, matrix of means")
-        for figure in figures_of_means(TASK, _label(len(order)), order, cells, sizes)
-        if figure.value is not None
-    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from evalsuite.api import (
     Context,
@@ -26,25 +26,20 @@ from evalsuite.api import (
     TaskInfo,
 )
 from evalsuite.errors import DataError
-from evalsuite.sequences import Cells, Stage
 from evalsuite.tasks.general_ability.deltas import shared_values
+from evalsuite.tasks.stages import SequenceOptions, against_before, sequence_figure
 from evalsuite.tasks.world_knowledge.matching import exact_match
 from evalsuite.tasks.world_knowledge.task import aliases_of
-
-if TYPE_CHECKING:
-    import numpy as np
 
 KINDS = {"invariant": "InvariantLAMA", "updated": "UpdatedLAMA", "new": "NewLAMA"}
 _BLANK = re.compile(r"<extra_id_\d+>|_X_|_{2,}")
 _SEED = 2110_03215
 
 
-class CklOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`stages` comes from a sequence manifest; FUAR compares every later stage with the one before training."""
+class CklOptions(SequenceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """FUAR compares every later stage of a sequence with the one before training."""
 
     max_tokens: int = 24
-    stages: tuple[Stage, ...] = ()
-    cells: Cells = "full"
 
 
 class Ckl(Task):
@@ -95,41 +90,21 @@ class Ckl(Task):
 
     def derive(self, scores: ScoreTable) -> Iterator[Estimate]:
         """FUAR of every stage against the one before training."""
-        before = next((stage.label for stage in self.options.stages if stage.trained_on is None), None)
-        for stage in self.options.stages:
-            if before is None or stage.trained_on is None:
-                continue
-            invariant, updated, new = (
-                shared_values(scores, "exact_match", before, stage.label, kind) for kind in KINDS
-            )
-            if all(len(first) for first, _ in (invariant, updated, new)):
-                yield self._fuar(stage.label, invariant, updated, new)
-
-    def _fuar(
-        self,
-        model: str,
-        invariant: tuple[np.ndarray, np.ndarray],
-        updated: tuple[np.ndarray, np.ndarray],
-        new: tuple[np.ndarray, np.ndarray],
-    ) -> Estimate:
         import numpy as np
 
         from evalsuite.stats.forgetting_intervals import bootstrap_fuar
 
-        found = bootstrap_fuar(invariant, updated, new, rng=np.random.default_rng(_SEED))
-        return Estimate(
-            task=self.info.name,
-            metric="fuar",
-            model=model,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            level=found.level,
-            n=sum(len(first) for first, _ in (invariant, updated, new)),
-            method=found.method if found.value is not None else "n/a: nothing was updated or acquired",
-            higher_is_better=False,
-            scale="ratio",
-        )
+        for before, after in against_before(self.options.stages):
+            kinds = [shared_values(scores, "exact_match", before, after, kind) for kind in KINDS]
+            if not all(len(first) for first, _ in kinds):
+                continue
+            invariant, updated, new = kinds
+            found = bootstrap_fuar(invariant, updated, new, rng=np.random.default_rng(_SEED))
+            n = sum(len(first) for first, _ in kinds)
+            method = found.method if found.value is not None else "n/a: nothing was updated or acquired"
+            yield sequence_figure(
+                self.info.name, "fuar", after, found, n, higher_is_better=False, scale="ratio", method=method
+            )
 
 
 def _split(value: object) -> list[str]:

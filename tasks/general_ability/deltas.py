@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING
 
 from evalsuite.api import Estimate, ScoreTable
 from evalsuite.sequences import Stage
+from evalsuite.tasks.stages import against_before, sequence_figure
 
 if TYPE_CHECKING:
     import numpy as np
 
     from evalsuite.stats.forgetting_intervals import SequenceEstimate
 
+LEVEL = "t over samples, slices weigh equally"
+"""How the interval of a mean over slices is made."""
+
 
 def estimates(task: str, scores: ScoreTable, metric: str, stages: Sequence[Stage]) -> Iterator[Estimate]:
     """`<task>` for every model: the mean over the slices; `<task>_delta` for every stage against the one before training."""
     for model in scores.models:
         if (level := macro_average(scores, metric, model)) is not None:
-            yield _estimate(task, task, model, level, "0-1", "t over samples, slices weigh equally")
-    before = next((stage.label for stage in stages if stage.trained_on is None), None)
-    if before is None:
-        return
-    for stage in stages:
-        if stage.trained_on is not None and (delta := change(scores, metric, before, stage.label)) is not None:
-            yield _estimate(task, f"{task}_delta", stage.label, delta, "difference")
+            yield sequence_figure(task, task, model, *level, higher_is_better=True, scale="0-1", method=LEVEL)
+    for before, after in against_before(stages):
+        if (delta := change(scores, metric, before, after)) is not None:
+            yield sequence_figure(task, f"{task}_delta", after, *delta, higher_is_better=True)
 
 
 def macro_average(scores: ScoreTable, metric: str, model: str) -> tuple[SequenceEstimate, int] | None:
@@ -64,22 +65,3 @@ def shared_values(scores: ScoreTable, metric: str, first: str, second: str, name
     ]
     shared = [sample for sample in columns[0] if sample in columns[1]]
     return np.array([columns[0][s] for s in shared]), np.array([columns[1][s] for s in shared])
-
-
-def _estimate(
-    task: str, metric: str, model: str, found: tuple[SequenceEstimate, int], scale: str, method: str | None = None
-) -> Estimate:
-    estimate, n = found
-    return Estimate(
-        task=task,
-        metric=metric,
-        model=model,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        level=estimate.level,
-        n=n,
-        method=method or estimate.method,
-        higher_is_better=True,
-        scale=scale,
-    )

@@ -35,7 +35,7 @@ from evalsuite.api import (
     TaskInfo,
 )
 from evalsuite.errors import DataError, MissingDependencyError, UsageError
-from evalsuite.sequences import Cells, Stage
+from evalsuite.tasks.stages import SequenceOptions
 
 BINARY = {"acc", "acc_norm", "acc_bytes", "exact_match", "mc1"}
 BOUNDED = {"f1", "em", "mc2", "acc_mutual_info", "rougeL", "bleu_acc"}
@@ -43,7 +43,7 @@ _GENERATION_TOKENS = 256
 """lm-eval's default when a task does not say."""
 
 
-class LmEvalOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LmEvalOptions(SequenceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`tasks` by lm-eval's names, groups and tags included; `chat` applies the model's chat template.
 
     `first_documents` takes the first documents of every task, as lm-eval's own limit does; `--limit` draws at random.
@@ -57,8 +57,6 @@ class LmEvalOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fiel
     fewshot_as_multiturn: bool = False
     first_documents: int | None = None
     fewshot_seed: int = 1234
-    stages: tuple[Stage, ...] = ()
-    cells: Cells = "full"
 
 
 class LmEval(Task):

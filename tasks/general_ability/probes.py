@@ -26,23 +26,21 @@ from evalsuite.api import (
     TaskInfo,
 )
 from evalsuite.errors import UsageError
-from evalsuite.sequences import Cells, Stage
 from evalsuite.tasks.general_ability.benchmarks import BENCHMARKS
 from evalsuite.tasks.general_ability.deltas import change
 from evalsuite.tasks.general_ability.task import compare
+from evalsuite.tasks.stages import SequenceOptions, against_before, sequence_figure
 from evalsuite.tasks.unlearning.attacks import ATTACKS, PLAIN, SHOTS, Example, Setting
 
 PROBES = (PLAIN, "few_shot", "conversation", "added_context", "other_language")
 
 
-class ProbeOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProbeOptions(SequenceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`benchmarks` may be any of the general-ability set but IFEval."""
 
     benchmarks: tuple[str, ...] = ("boolq", "piqa", "arc_challenge")
     probes: tuple[str, ...] = PROBES
     max_tokens: int = 128
-    stages: tuple[Stage, ...] = ()
-    cells: Cells = "full"
 
 
 class AbilityProbes(Task):
@@ -99,27 +97,19 @@ class AbilityProbes(Task):
 
     def derive(self, scores: ScoreTable) -> Iterator[Estimate]:
         """Loss of every probe since before training, and the share of the plain loss that it does not show."""
-        before = next((stage.label for stage in self.options.stages if stage.trained_on is None), None)
-        for stage in self.options.stages:
-            if before is None or stage.trained_on is None:
-                continue
-            losses = {name: change(scores, f"accuracy_{name}", before, stage.label) for name in self.options.probes}
+        for before, after in against_before(self.options.stages):
+            losses = {name: change(scores, f"accuracy_{name}", before, after) for name in self.options.probes}
             plain = losses[PLAIN]
             for name, found in losses.items():
                 if found is None or plain is None or found[0].value is None or plain[0].value is None:
                     continue
-                estimate, n = found
-                yield Estimate(
-                    task=self.info.name, metric=f"delta_{name}", model=stage.label, value=estimate.value, low=estimate.low,
-                    high=estimate.high, level=estimate.level, n=n, method=estimate.method, higher_is_better=True,
-                    scale="difference",
-                )  # fmt: skip
+                yield sequence_figure(self.info.name, f"delta_{name}", after, *found, higher_is_better=True)
                 if name != PLAIN:
                     # Only a loss that is there can be recovered: without one the share has no meaning.
                     lost = plain[0].high is not None and plain[0].high < 0
                     value = 1 - found[0].value / plain[0].value if lost else None
                     method = "1 - loss / plain loss" if lost else "n/a: no clear loss with the plain question"
                     yield Estimate(
-                        task=self.info.name, metric=f"recovered_{name}", model=stage.label, value=value, n=n, method=method,
+                        task=self.info.name, metric=f"recovered_{name}", model=after, value=value, n=found[1], method=method,
                         higher_is_better=None, scale="ratio",
                     )  # fmt: skip

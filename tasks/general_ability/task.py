@@ -25,29 +25,23 @@ from evalsuite.api import (
     TaskInfo,
 )
 from evalsuite.errors import UsageError
-from evalsuite.sequences import Cells, Stage
 from evalsuite.tasks.general_ability import answers, deltas
 from evalsuite.tasks.general_ability.benchmarks import BENCHMARKS
 from evalsuite.tasks.general_ability.instructions import follows, follows_loosely
+from evalsuite.tasks.stages import SequenceOptions
 
 SHORT_KINDS = ("letter", "label")
 SHOWN = 300
 
 
-class GeneralAbilityOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`endpoint` `completions` sends the prompt with the cue `Answer:` and no chat template, for base models.
-
-    `stages` comes from a sequence manifest; `cells` is accepted with it and has no meaning here, where every checkpoint
-    answers everything.
-    """
+class GeneralAbilityOptions(SequenceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`endpoint` `completions` sends the prompt with the cue `Answer:` and no chat template, for base models."""
 
     benchmarks: tuple[str, ...] = tuple(BENCHMARKS)
     endpoint: Literal["chat", "completions"] = "chat"
     max_tokens: int = 512
     max_tokens_short: int = 64
     max_tokens_instructions: int = 1280
-    stages: tuple[Stage, ...] = ()
-    cells: Cells = "full"
 
 
 class GeneralAbility(Task):

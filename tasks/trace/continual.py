@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from evalsuite.api import Estimate, ScoreTable, Section
 from evalsuite.errors import UsageError
 from evalsuite.sequences import Cells, Stage
+from evalsuite.tasks.general_ability import deltas
+from evalsuite.tasks.stages import sequence_figure
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from evalsuite.stats.forgetting_intervals import SequenceEstimate, SequenceEstimates
+    from evalsuite.stats.forgetting_intervals import SequenceEstimates
 
 METRIC = "score"
 HIGHER_IS_BETTER = {
@@ -29,6 +31,9 @@ HIGHER_IS_BETTER = {
     "intransigence": False,
 }
 """Figures of the whole sequence, in the order of the report; `op` is given for every stage."""
+
+LEVELS = ("learning_accuracy", "average_incremental_accuracy")
+"""Those that are scores; the others are differences of scores."""
 
 _SEED = 20_231_006  # of the random halves that forgetting is cross-fitted on
 
@@ -107,8 +112,16 @@ def estimates(
 ) -> Iterator[Estimate]:
     """OP of every stage, and backward transfer, forgetting, learning and average incremental accuracy, forward transfer.
 
-    Intransigence too when `reference` has a jointly trained model's score on every data set of the sequence.
+    Intransigence too when `reference` has a jointly trained model's score on every data set of the sequence. Without a
+    sequence OP is the mean over the data sets that were asked.
     """
+    if not stages:
+        for model in scores.models:
+            if (level := deltas.macro_average(scores, METRIC, model)) is not None:
+                yield sequence_figure(
+                    task, "op", model, *level, higher_is_better=True, scale="0-1", method=deltas.LEVEL
+                )
+        return
     found = matrix(scores, stages)
     if found is None:
         return
@@ -116,11 +129,14 @@ def estimates(
     last = found.stages[-1].label
     n = sum(result.n_samples)
     for number, stage in reversed(list(enumerate(found.stages, 1))):
-        yield _estimate(task, "op", stage.label, result.estimates[f"op_{number}"], sum(result.n_samples[:number]), True)
+        op, asked = result.estimates[f"op_{number}"], sum(result.n_samples[:number])
+        yield sequence_figure(task, "op", stage.label, op, asked, higher_is_better=True, scale="0-1")
     for metric, higher_is_better in HIGHER_IS_BETTER.items():
         if metric == "intransigence" and not reference:
             continue
-        yield _estimate(task, metric, last, result.estimates[metric], n, higher_is_better)
+        scale = "0-1" if metric in LEVELS else "difference"
+        figure = result.estimates[metric]
+        yield sequence_figure(task, metric, last, figure, n, higher_is_better=higher_is_better, scale=scale)
 
 
 def _estimated(found: Matrix, bwt_divisor: Literal["T-1", "T"], reference: Mapping[str, float]) -> SequenceEstimates:
@@ -135,22 +151,6 @@ def _estimated(found: Matrix, bwt_divisor: Literal["T-1", "T"], reference: Mappi
         rng=np.random.default_rng(_SEED),
         bwt_divisor=bwt_divisor,
         reference=[reference.get(name, np.nan) for name in found.datasets] if reference else None,
-    )
-
-
-def _estimate(task: str, metric: str, model: str, found: SequenceEstimate, n: int, higher_is_better: bool) -> Estimate:
-    return Estimate(
-        task=task,
-        metric=metric,
-        model=model,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        level=found.level,
-        n=n,
-        method=found.method,
-        higher_is_better=higher_is_better,
-        scale="difference" if metric not in ("op", "learning_accuracy", "average_incremental_accuracy") else "0-1",
     )
 
 

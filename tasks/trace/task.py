@@ -36,8 +36,8 @@ from evalsuite.api import (
     Task,
     TaskInfo,
 )
-from evalsuite.sequences import Cells, Stage
 from evalsuite.tasks import text_metrics
+from evalsuite.tasks.stages import SequenceOptions
 from evalsuite.tasks.trace import continual, demonstrations, scorers
 from evalsuite.tasks.trace.datasets import DATASETS, ORDER_1, Dataset, chosen, instruction_of, records
 
@@ -60,11 +60,11 @@ _WITH_SIDE_METRICS = ("summary", "choice_explanation", "simplification")
 _WITH_PARSING = ("choice", "choice_explanation", "number")
 
 
-class TraceOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TraceOptions(SequenceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of all TRACE tasks.
 
     `compat` scores bug for bug as upstream. `max_prompt_characters` cuts longer prompts from the left (None: never).
-    `stages` and `cells` come from a sequence manifest: with them the run is a matrix of checkpoints by data sets.
+    With a sequence manifest the run is a matrix of checkpoints by data sets; `cells: lower` asks only its lower triangle.
     `reference` holds, by data set, the scores of a jointly trained model: with them the intransigence is estimated.
     """
 
@@ -74,8 +74,6 @@ class TraceOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_field
     temperature: float = 0.0
     max_tokens: int = 512
     max_prompt_characters: int | None = 4096
-    stages: tuple[Stage, ...] = ()
-    cells: Cells = "full"
     bwt_divisor: Literal["T-1", "T"] = "T-1"
     reference: Mapping[str, float] = {}
 

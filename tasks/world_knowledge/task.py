@@ -24,21 +24,19 @@ from evalsuite.api import (
     TaskInfo,
 )
 from evalsuite.errors import DataError
-from evalsuite.sequences import Cells, Stage
 from evalsuite.tasks.general_ability import deltas
+from evalsuite.tasks.stages import SequenceOptions
 from evalsuite.tasks.world_knowledge.matching import contains, exact_match
 
 DATASETS = ("natural_questions", "triviaqa", "filtered_natural_questions", "filtered_triviaqa", "hotpotqa")
 
 
-class WorldKnowledgeOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WorldKnowledgeOptions(SequenceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`datasets` names files `world_knowledge/<name>.jsonl`; any set of questions with answers will do."""
 
     datasets: tuple[str, ...] = DATASETS
     endpoint: Literal["chat", "completions"] = "chat"
     max_tokens: int = 48
-    stages: tuple[Stage, ...] = ()
-    cells: Cells = "full"
 
 
 class WorldKnowledge(Task):

@@ -165,7 +165,9 @@ def test_gold_answers_of_the_real_test_sets_reach_the_ceiling(data_dir: Path, tm
         ("results-0-0-FOMC.json", {"prompts": ["a"], "results": []}, "not the same number"),
         ("results-0-0-FOMC.json", {"prompts": [1]}, "entry 0: expected a text"),
         ("results-0-0-FOMC.json", [{}, {}], "expected one object"),
-        ("results-FOMC.json", {"eval": 0.5}, "is not named"),
+        ("results-of-mine.json", {"eval": 0.5}, "is not named"),
+        ("results-FOMC.json", {"eval": 0.5}, "no texts; the in-context baseline"),
+        ("results-FOMC.json", {}, "neither texts nor an evaluation"),
     ],
 )
 def test_bad_files_are_refused_by_name(tmp_path: Path, name: str, content: Any, complaint: str) -> None:
@@ -175,11 +177,57 @@ def test_bad_files_are_refused_by_name(tmp_path: Path, name: str, content: Any, 
         read_log("trace", [path])
 
 
-def test_results_that_are_no_cell_are_named(tmp_path: Path) -> None:
+def test_results_of_neither_kind_are_named(tmp_path: Path) -> None:
     write_cell(tmp_path, 0, 0, eval=0.5)
-    (tmp_path / "results-C-STANCE.json").write_text("{}")
+    (tmp_path / "results-of-mine.json").write_text("{}")
     (task,) = read_log("trace", [tmp_path]).tasks
-    assert any("left out" in note and "results-C-STANCE.json" in note for note in task.notes)
+    assert any("left out" in note and "results-of-mine.json" in note for note in task.notes)
+
+
+def write_in_context(folder: Path, name: str, right: int, n: int = 40, **content: Any) -> Path:
+    """Upstream's layout: `<folder>/<task>/results-<task>.json`."""
+    path = folder / name / f"results-{name}.json"
+    path.parent.mkdir(parents=True)
+    label = ANSWERS[name][0]
+    texts = {
+        "prompts": [f"examples, then {name} question {i}" for i in range(n)],
+        "results": [label if i < right else "?" for i in range(n)],
+        "labels": [label] * n,
+    }
+    path.write_text(json.dumps({"eval": {}, **texts, **content}, ensure_ascii=False))
+    return path
+
+
+def test_the_in_context_baseline_has_scores_with_intervals_and_an_overall_performance(tmp_path: Path) -> None:
+    write_in_context(tmp_path, "C-STANCE", 30, eval={"accuracy": 0.75})
+    write_in_context(tmp_path, "NumGLUE-cm", 10, eval={"accuracy": 0.9})
+    run = imported(tmp_path)
+    assert [task["name"] for task in run.manifest.tasks] == ["trace_icl"]
+    found = {(row.metric, row.slice): row for row in run.results.estimates if row.model == "in-context"}
+    assert found["score", "C-STANCE"].value == 0.75
+    assert found["score", "NumGLUE-cm"].value == 0.25
+    assert found["score", "NumGLUE-cm"].low is not None
+    assert found["op", None].value == found["op_upstream", None].value == 0.5
+    assert found["op", None].low is not None
+    assert found["op_upstream", None].low is None
+    assert any("1 of 2 stored evaluations differ" in note and "NumGLUE-cm" in note for note in run.manifest.notes)
+
+
+def test_sequence_and_in_context_baseline_in_one_folder_are_two_tasks(tmp_path: Path) -> None:
+    write_sequence(tmp_path)
+    write_in_context(tmp_path / "icl", "FOMC", 20)
+    run = imported(tmp_path)
+    assert [task["name"] for task in run.manifest.tasks] == ["trace", "trace_icl"]
+    assert figures(run)["op"].value == pytest.approx(0.8)
+    assert {row.model for row in run.results.estimates if row.task == "trace_icl"} == {"in-context"}
+    assert {row.task for row in run.results.estimates if row.model == "in-context"} == {"trace_icl"}
+
+
+def test_two_in_context_baselines_at_once_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        write_in_context(tmp_path / folder, "FOMC", 20)
+    with pytest.raises(DataError, match="on FOMC is given twice"):
+        read_log("trace", [tmp_path])
 
 
 def test_two_sequences_at_once_are_refused(tmp_path: Path) -> None:
@@ -205,9 +253,10 @@ values = st.recursive(
     name=st.sampled_from(ORDER),
 )
 def test_garbage_is_read_or_refused_as_data(tmp_path_factory: pytest.TempPathFactory, content: Any, name: str) -> None:
-    path = tmp_path_factory.mktemp("garbage") / f"results-0-0-{name}.json"
-    path.write_text(json.dumps(content))
-    try:
-        assert read_log("trace", [path]).tasks[0].metrics
-    except DataError:
-        return
+    folder = tmp_path_factory.mktemp("garbage")
+    for path in (folder / f"results-0-0-{name}.json", folder / f"results-{name}.json"):
+        path.write_text(json.dumps(content))
+        try:
+            assert read_log("trace", [path]).tasks[0].metrics
+        except DataError:
+            continue

@@ -192,6 +192,15 @@ def test_a_sequence_gives_op_bwt_forgetting_and_transfer_with_intervals(score_ta
     assert next(e.metric for e in task.derive(sequence(score_table, CELLS))) == "op"
 
 
+def test_one_checkpoint_has_an_overall_performance_over_its_data_sets(score_table: Callable[..., Any]) -> None:
+    table = sequence(score_table, {"model": {"FOMC": [1, 1, 1, 0], "NumGLUE-cm": [0, 1]}})
+    (op,) = Trace(TraceOptions(datasets=("FOMC", "NumGLUE-cm"))).derive(table)
+    assert (op.metric, op.model, op.n) == ("op", "model", 6)
+    assert op.value == pytest.approx((0.75 + 0.5) / 2)  # data sets weigh equally, not samples
+    assert op.low is not None
+    assert op.low < op.value < (op.high or 0)
+
+
 def test_intransigence_needs_a_jointly_trained_reference(score_table: Callable[..., Any]) -> None:
     options = TraceOptions(datasets=("FOMC", "NumGLUE-cm"), stages=STAGES, reference={"FOMC": 0.8, "NumGLUE-cm": 1.0})
     found = {e.metric: e.value for e in Trace(options).derive(sequence(score_table, CELLS))}

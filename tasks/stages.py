@@ -1,0 +1,53 @@
+"""What tasks share that are asked of a sequence of checkpoints: the options they get from its manifest, and their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from evalsuite.api import Estimate, Task
+from evalsuite.sequences import Cells, Stage
+
+if TYPE_CHECKING:
+    from evalsuite.stats.forgetting_intervals import SequenceEstimate
+
+
+class SequenceOptions(Task.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`stages` and `cells` come from a sequence manifest; where every checkpoint answers everything, `cells` means nothing."""
+
+    stages: tuple[Stage, ...] = ()
+    cells: Cells = "full"
+
+
+def against_before(stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
+    """`(before, after)`: the label of the checkpoint before training with that of each later one; none without the former."""
+    before = next((stage.label for stage in stages if stage.trained_on is None), None)
+    if before is not None:
+        yield from ((before, stage.label) for stage in stages if stage.trained_on is not None)
+
+
+def sequence_figure(
+    task: str,
+    metric: str,
+    model: str,
+    found: SequenceEstimate,
+    n: int,
+    *,
+    higher_is_better: bool,
+    scale: str = "difference",
+    method: str | None = None,
+) -> Estimate:
+    """A figure of `stats.forgetting_intervals` as a row of the results; `method` says it better than the statistics can."""
+    return Estimate(
+        task=task,
+        metric=metric,
+        model=model,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        level=found.level,
+        n=n,
+        method=method or found.method,
+        higher_is_better=higher_is_better,
+        scale=scale,
+    )
