@@ -20,6 +20,7 @@ import msgspec
 from evalsuite.api import Pending
 from evalsuite.client.backend import Capability
 from evalsuite.engine.context import Replay, SampleContext
+from evalsuite.engine.parity import check_parity
 from evalsuite.engine.plan import Model, Plan
 from evalsuite.engine.scores import ScoreBook
 from evalsuite.errors import EvalsuiteError, ServingError
@@ -68,6 +69,7 @@ async def run_passes(
 
     Raises:
         ServingError: a model could not be served, or a pass over a served model got nowhere.
+        CapabilityError: a model cannot do what is needed, or a reward model is served with other scores than its weights give.
     """
     needs = plan.needs()
     async with AsyncExitStack() as attached:
@@ -102,8 +104,10 @@ async def _open_attached(
     for key in waiting:
         model, capabilities = needs[key]
         if model.spec.scheme not in MANAGED and key not in replay.backends:
-            backend = serve(model.spec, frozenset(capabilities), progress, log_dir)
-            replay.backends[key] = await stack.enter_async_context(backend)
+            backend = await stack.enter_async_context(serve(model.spec, frozenset(capabilities), progress, log_dir))
+            if "reward" in capabilities:
+                await check_parity(model, backend, replay, progress)
+            replay.backends[key] = backend
 
 
 async def _open_managed(
@@ -125,12 +129,16 @@ async def _open_managed(
         wanted = frozenset(capability for other in kin for capability in needs[other][1])
         specs = [needs[other][0].spec for other in kin]
         backends = await stack.enter_async_context(serve_family(specs, wanted, progress, log_dir))
+        for other, backend in zip(kin, backends, strict=True):
+            if "reward" in needs[other][1]:
+                await check_parity(needs[other][0], backend, replay, progress)
         replay.backends.update(zip(kin, backends, strict=True))
         stack.callback(lambda: [replay.backends.pop(other) for other in kin])
         return f"{len(kin)} models"
-    replay.backends[key] = await stack.enter_async_context(
-        serve(model.spec, frozenset(capabilities), progress, log_dir)
-    )
+    alone = await stack.enter_async_context(serve(model.spec, frozenset(capabilities), progress, log_dir))
+    if "reward" in capabilities:
+        await check_parity(model, alone, replay, progress)
+    replay.backends[key] = alone
     stack.callback(replay.backends.pop, key)
     return model.label
 

@@ -18,6 +18,7 @@ from evalsuite.client.store import ResponseStore, open_store
 from evalsuite.data import DataFiles, data_root
 from evalsuite.engine import directory, estimates
 from evalsuite.engine.context import Replay
+from evalsuite.engine.parity import describe_parity, parity_note
 from evalsuite.engine.passes import EVERYTHING, Monitor, run_passes
 from evalsuite.engine.plan import Cast, Model, Plan, PlannedTask, plan_task
 from evalsuite.engine.scores import ScoreBook
@@ -291,8 +292,14 @@ async def _finish(
         async for batch in response_batches(store, replay, book):
             add(batch)
     directory.write_results(out, results)
+    parity = await describe_parity(plan, store)
     finished = msgspec.structs.replace(
         manifest,
+        models=[
+            {**entry, "parity": parity[entry["label"]]} if entry["label"] in parity else entry
+            for entry in manifest.models
+        ],
+        notes=[*manifest.notes, *(parity_note(label, found) for label, found in parity.items())],
         status="incomplete" if lost else "complete",
         finished=_now(),
         requests_sent=replay.sent,

@@ -18,6 +18,7 @@ from evalsuite.serving.templates import plain_template
 
 HTTP_OPTIONS = (
     "api_key", "api_key_env", "weights", "template", "bos", "concurrency", "timeout", "structured", "extra_body", "replicas",
+    "parity",
 )  # fmt: skip
 
 

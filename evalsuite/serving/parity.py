@@ -1,7 +1,8 @@
 """Does the server score what transformers scores? The check of a served reward model against its own weights.
 
-A server can apply an activation, another template or a half-precision dtype without saying so; sixteen conversations scored
-both ways, before the run, show it.
+A server can apply an activation, another template or a coarse dtype without saying so; a few conversations scored both ways,
+before the run, show it. What can be checked: models with weights on this machine, served by us (`vllm:`) or by somebody else
+(`http:` with `weights=FOLDER`).
 """
 
 from __future__ import annotations
@@ -9,99 +10,154 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 
 import msgspec
 
 from evalsuite.client.backend import Backend, RewardRequest
 from evalsuite.errors import CapabilityError
-from evalsuite.progress import SILENT, Progress
-from evalsuite.records import Message
+from evalsuite.progress import Progress
+from evalsuite.records import Completion
 from evalsuite.serving.hf_model import serve_hf
-from evalsuite.serving.spec import ModelSpec
+from evalsuite.serving.identity import resolve_checkpoint
+from evalsuite.serving.spec import ModelSpec, flag
+from evalsuite.serving.vllm_flags import find_build, server_flags
+from evalsuite.serving.weights import read_config
+
+SERVED = ("vllm", "http")
+"""Schemes of models that a server answers for."""
 
 TOLERANCE = 1e-2
-"""Largest difference between two scores; float32 on both sides agrees to 1e-4, half precision to a few thousandths."""
+"""Largest difference of two scores of a server that computes in float32; both ways agree to 1e-4 then."""
+
+HALF_PRECISION_SHARE = 0.1
+"""The same for half precision, as a share of the standard deviation of the scores: what eight bits of mantissa lose."""
 
 CLEAR_MARGIN = 0.05
-"""Pairs further apart than this must be in the same order on both sides."""
+"""Scores further apart than this (and than twice the tolerance) must be in the same order on both sides."""
+
+MEMORY_SHARE = 0.6
+"""Most of the free memory that the float32 weights may take."""
+
+_GIB = 2**30
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """Rewards of the same conversations by the server and by transformers."""
 
-    served: tuple[float, ...]
-    reference: tuple[float, ...]
+    conversations: int
     largest_difference: float
+    tolerance: float
     reversed_pairs: int
 
+    @property
+    def passed(self) -> bool:
+        """Whether both ways give the same rewards."""
+        return self.largest_difference <= self.tolerance and not self.reversed_pairs
 
-async def parity_check(
-    spec: ModelSpec,
-    backend: Backend,
-    conversations: Sequence[Sequence[Message]],
-    *,
-    tolerance: float = TOLERANCE,
-    progress: Progress = SILENT,
-) -> Parity | None:
-    """Score conversations with a served reward model and with transformers in float32, and compare.
 
-    Args:
-        spec: the served model; None is returned when its weights are not on this machine.
-        backend: where it is served.
-        conversations: each ends with the assistant's turn; sixteen are enough.
-        tolerance: largest difference of two scores that passes.
+def why_unchecked(spec: ModelSpec) -> str | None:
+    """Why the rewards of this model are not compared with transformers; None when they can be."""
+    if spec.scheme not in SERVED:
+        return "it is not served"
+    if not flag(spec, "parity", True):
+        return "the SPEC says parity=false"
+    if "lora" in spec.options:
+        return "it is an adapter"
+    folder = _weights(spec)
+    if folder is None:
+        return "its weights are not on this machine"
+    needed, free = _float32_bytes(folder), _free_bytes()
+    if free is not None and needed > MEMORY_SHARE * free:
+        return f"its weights take {needed / _GIB:.0f} GiB in float32, {free / _GIB:.0f} GiB are free"
+    return None
+
+
+async def served_rewards(
+    spec: ModelSpec, backend: Backend, requests: Sequence[RewardRequest], who: str = "the server"
+) -> list[Completion]:
+    """Answers of a backend that is up; `CapabilityError` when one has no reward."""
+    answers = await asyncio.gather(*(backend.ask(request) for request in requests))
+    for answer in answers:
+        if answer.reward is None:
+            raise CapabilityError(
+                f"{spec.redacted!r}: {who} did not score a conversation of the parity check: {answer.error}"
+            )
+    return list(answers)
+
+
+async def reference_rewards(spec: ModelSpec, requests: Sequence[RewardRequest], progress: Progress) -> list[Completion]:
+    """The same conversations scored by transformers, in float32 on the CPU, from the weights that are served.
 
     Raises:
-        CapabilityError: the scores differ, or an order is reversed; the message says by how much and what to look at.
+        MissingDependencyError: torch or transformers is not installed.
+        CapabilityError: a conversation could not be scored.
     """
-    folder = spec.local_path
-    if folder is None or "lora" in spec.options:
-        return None
-    requests = [RewardRequest(messages=tuple(messages)) for messages in conversations]
-    served = _values(spec, "the server", await asyncio.gather(*(backend.ask(request) for request in requests)))
-    kept = {
-        key: value for key, value in spec.options.items() if key in ("template", "chat_template", "trust_remote_code")
-    }
+    kept = {key: spec.options[key] for key in ("template", "chat_template", "trust_remote_code") if key in spec.options}
     local = ModelSpec(
-        label=spec.label, scheme="hf", target=str(folder), options={**kept, "dtype": "float32", "device": "cpu"}
+        label=spec.label, scheme="hf", target=str(_weights(spec)), options={**kept, "dtype": "float32", "device": "cpu"}
     )
-    async with serve_hf(local, frozenset({"reward"}), progress) as reference_backend:
-        answers = await asyncio.gather(*(reference_backend.ask(request) for request in requests))
-    reference = _values(spec, "transformers", answers)
-    parity = compare_rewards(served, reference)
-    if parity.largest_difference > tolerance or parity.reversed_pairs:
-        raise CapabilityError(
-            f"{spec.redacted!r}: the server and transformers score the same {len(requests)} conversations differently "
-            f"(by up to {parity.largest_difference:.4g}; {parity.reversed_pairs} clear pairs in reversed order): look at "
-            "the dtype, the chat template and whether the server applies an activation"
-        )
-    return parity
+    async with serve_hf(local, frozenset({"reward"}), progress) as backend:
+        return await served_rewards(spec, backend, requests, "transformers")
 
 
-def compare_rewards(served: Sequence[float], reference: Sequence[float]) -> Parity:
-    """Largest difference, and how many clearly separated pairs are ordered the other way round."""
-    pairs = combinations(range(len(reference)), 2)
+def compare_rewards(spec: ModelSpec, served: Sequence[Completion], reference: Sequence[Completion]) -> Parity:
+    """Largest difference, and how many clearly separated conversations are ordered the other way round."""
+    ours, theirs = ([float(answer.reward or 0.0) for answer in side] for side in (served, reference))
+    mean = sum(theirs) / len(theirs)
+    spread = (sum((value - mean) ** 2 for value in theirs) / len(theirs)) ** 0.5
+    tolerance = TOLERANCE if _in_float32(spec) else max(TOLERANCE, HALF_PRECISION_SHARE * spread)
+    clear = max(CLEAR_MARGIN, 2 * tolerance)
     reversed_pairs = sum(
-        1
-        for i, j in pairs
-        if abs(reference[i] - reference[j]) > CLEAR_MARGIN
-        and (served[i] - served[j]) * (reference[i] - reference[j]) <= 0
+        abs(theirs[i] - theirs[j]) > clear and (ours[i] - ours[j]) * (theirs[i] - theirs[j]) <= 0
+        for i, j in combinations(range(len(theirs)), 2)
     )
-    largest = max((abs(a - b) for a, b in zip(served, reference, strict=True)), default=0.0)
     return Parity(
-        served=tuple(served),
-        reference=tuple(reference),
-        largest_difference=largest,
+        conversations=len(ours),
+        largest_difference=max(abs(a - b) for a, b in zip(ours, theirs, strict=True)),
+        tolerance=tolerance,
         reversed_pairs=reversed_pairs,
     )
 
 
-def _values(spec: ModelSpec, who: str, answers: Sequence[object]) -> list[float]:
-    values = []
-    for answer in answers:
-        reward = getattr(answer, "reward", None)
-        if reward is None:
-            error = getattr(answer, "error", None)
-            raise CapabilityError(f"{spec.redacted!r}: {who} did not score a conversation of the parity check: {error}")
-        values.append(float(reward))
-    return values
+def require_parity(spec: ModelSpec, parity: Parity) -> None:
+    """`CapabilityError` unless both ways give the same rewards; it says by how much they differ and what to look at."""
+    if not parity.passed:
+        raise CapabilityError(
+            f"{spec.redacted!r}: the server and transformers score the same {parity.conversations} conversations "
+            f"differently (by up to {parity.largest_difference:.4g}, {parity.tolerance:.2g} is allowed; "
+            f"{parity.reversed_pairs} clear pairs in reversed order): look at the dtype, the chat template and whether the "
+            "server applies an activation, or leave the check out with `parity=false`"
+        )
+
+
+def _weights(spec: ModelSpec) -> Path | None:
+    """The folder with the weights that a SPEC's server loads, when it is on this machine."""
+    if spec.scheme == "http":
+        stated = Path(spec.options.get("weights", "")).expanduser()
+        return stated if "weights" in spec.options and (stated / "config.json").is_file() else None
+    return resolve_checkpoint(spec)[0]
+
+
+def _in_float32(spec: ModelSpec) -> bool:
+    build = find_build()
+    if spec.scheme != "vllm" or build is None:
+        return False  # an attached server does not say
+    return server_flags(spec, build, _weights(spec)).get("dtype") == "float32"
+
+
+def _float32_bytes(folder: Path) -> int:
+    config = read_config(folder)
+    width = 4 if str(config.get("dtype") or config.get("torch_dtype")) == "float32" else 2
+    files = folder.glob("*.safetensors") if folder.is_dir() else (folder,)
+    return sum(file.stat().st_size for file in files) * 4 // width
+
+
+def _free_bytes() -> int | None:
+    """Memory that could be had now; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    free = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
+    return int(free) * 1024 if free else None

@@ -18,7 +18,7 @@ CPU_CONTEXT = 4096
 """Default context length on CPU, where attention over a long one is slow; `max_model_len=` overrides it."""
 
 OWN_OPTIONS = frozenset(
-    {"lora", "template", "bos", "concurrency", "timeout", "start_timeout", "extra_body", "kvcache_gib"}
+    {"lora", "template", "bos", "concurrency", "timeout", "start_timeout", "extra_body", "kvcache_gib", "parity"}
 )
 """Options of a `vllm:` SPEC that are evalsuite's own; all others become server flags."""
 
@@ -31,6 +31,7 @@ NEUTRAL_OPTIONS = frozenset({
     "concurrency", "timeout", "start_timeout", "kvcache_gib", "gpu_memory_utilization", "max_num_seqs", "swap_space",
     "max_num_batched_tokens", "disable_log_requests", "disable_log_stats", "uvicorn_log_level", "download_dir",
     "load_format", "revision", "lora", "template", "bos", "max_loras", "max_cpu_loras", "api_key", "api_key_env", "weights",
+    "parity",
 })  # fmt: skip
 """Options that do not change what is answered, or that the identity covers in another field."""
 

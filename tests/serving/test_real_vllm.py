@@ -16,12 +16,13 @@ from typing import Any, Generic, TypeVar
 
 import pytest
 
-from evalsuite.client.backend import Capability, ChatRequest, LogprobRequest, PromptRequest, RewardRequest
+from evalsuite.client.backend import Capability, ChatRequest, LogprobRequest, PromptRequest
 from evalsuite.client.http_backend import HttpBackend
 from evalsuite.errors import CapabilityError, ServerGoneError, ServerStartError, ServingError
 from evalsuite.progress import SILENT
 from evalsuite.records import Completion, GenerationParams, Message
-from evalsuite.serving.parity import parity_check
+from evalsuite.serving.parity import compare_rewards, reference_rewards, served_rewards
+from evalsuite.serving.parity_conversations import PARITY_REQUESTS
 from evalsuite.serving.serve import serve
 from evalsuite.serving.spec import parse_spec
 from evalsuite.serving.vllm_server import VllmServer, vllm_server
@@ -164,27 +165,22 @@ def test_a_generating_server_does_not_score_rewards(smollm2: Path) -> None:
 def test_rewards_are_raw_logits_equal_to_transformers(reward_model: Path) -> None:
     from dataclasses import replace
 
-    conversations = [
-        (
-            Message("user", f"Tell me about number {n}."),
-            Message("assistant", "It follows the one before. " * (1 + n % 5)),
-        )
-        for n in range(16)
-    ]
-
     async def run() -> None:
         spec = parse_spec(f"vllm:{reward_model}")
+        reference = await reference_rewards(spec, PARITY_REQUESTS, SILENT)
         async with serve(spec, frozenset({"reward"}), SILENT, None) as backend:
-            parity = await parity_check(spec, backend, conversations, tolerance=1e-4)
-            assert parity is not None
+            served = await served_rewards(spec, backend, PARITY_REQUESTS)
+            parity = compare_rewards(spec, served, reference)
+            assert parity.largest_difference < 1e-4
             assert parity.reversed_pairs == 0
-            assert len({round(value, 6) for value in parity.served}) > 1
-            assert any(not 0 <= value <= 1 for value in parity.served)
+            values = [answer.reward or 0.0 for answer in served]
+            assert len({round(value, 6) for value in values}) == len(PARITY_REQUESTS)
+            assert any(not 0 <= value <= 1 for value in values)
             assert isinstance(backend, HttpBackend)
             pooling = HttpBackend(replace(backend.endpoint, reward_route="pooling"))
-            answer = await pooling.ask(RewardRequest(messages=conversations[3]))
+            answer = await pooling.ask(PARITY_REQUESTS[3])
             await pooling.aclose()
-            assert answer.reward == pytest.approx(parity.reference[3], abs=1e-4)
+            assert answer.reward == pytest.approx(reference[3].reward, abs=1e-4)
 
     asyncio.run(run())
 

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+from tiny_reward_model import WORDS, tiny_reward_model
 
 from evalsuite.client.backend import RewardRequest
 from evalsuite.progress import SILENT
@@ -15,33 +16,10 @@ from evalsuite.serving import hf_inference
 from evalsuite.serving.serve import serve
 from evalsuite.serving.spec import parse_spec
 
-WORDS = ("ship", "storm", "keeper", "lamp", "shore", "rope")
-TEMPLATE = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }} end {% endfor %}"
-
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two random layers, a vocabulary of words, one output."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    vocabulary = {word: i for i, word in enumerate(("pad", "unk", "user", "assistant", "end", *WORDS))}
-    words = Tokenizer(models.WordLevel(vocabulary, unk_token="unk"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="pad", unk_token="unk")
-    tokenizer.chat_template = TEMPLATE
-    torch.manual_seed(0)
-    model = transformers.LlamaForSequenceClassification(
-        transformers.LlamaConfig(
-            vocab_size=len(vocabulary), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=2, num_labels=1, pad_token_id=0, initializer_range=0.5,
-        )
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("tiny-reward")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return tiny_reward_model(tmp_path_factory.mktemp("tiny-reward"))
 
 
 def conversations(count: int) -> list[RewardRequest]:
