@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,11 @@ from evalsuite.api import ScoreTable, Section
 from evalsuite.stats.calibration import reliability_curve
 
 HISTOGRAM_BINS = 40
+
+
+def model_colour(models: Sequence[str], title: str = "reward model") -> dict[str, Any]:
+    """The colour channel of every figure of a task, so that a model has one colour in all of them."""
+    return {"field": "model", "type": "nominal", "title": title, "scale": {"domain": list(models)}}
 
 
 def calibration_section(scores: ScoreTable) -> Section:
@@ -37,7 +43,7 @@ def calibration_section(scores: ScoreTable) -> Section:
                 "title": "confidence: sigmoid(|margin|)",
             },
             "y": {"field": "accuracy", "type": "quantitative", "scale": {"domain": [0, 1]}},
-            "color": {"field": "model", "type": "nominal", "title": "reward model"},
+            "color": model_colour(scores.models),
             "tooltip": [{"field": name} for name in ("model", "confidence", "accuracy", "n")],
         },
     }  # fmt: skip
@@ -72,9 +78,9 @@ def margin_section(scores: ScoreTable) -> Section:
             "height": 70,
             "mark": "bar",
             "encoding": {
-                "row": {"field": "model", "type": "nominal", "title": None},
+                "row": {"field": "model", "type": "nominal", "sort": None, "title": None},
                 "x": {
-                    "field": "from",
+                    "field": "low",
                     "type": "quantitative",
                     "bin": {"binned": True},
                     "title": "margin / root mean square",

@@ -9,11 +9,15 @@ from evalsuite.api import ScoreTable, Section
 from evalsuite.stats.calibration import summarise_margins
 from evalsuite.stats.intervals import macro_average, mean_interval
 from evalsuite.tasks.rewards.estimates import labels, slice_intervals
+from evalsuite.tasks.rewards.figures import model_colour
 from evalsuite.tasks.rewards.generalisation import aligned_margins, ensemble_members, shift_sensitivity
 from evalsuite.tasks.rewards.perturbations import Probe
 from evalsuite.tasks.rewards.strength import preference_strength, strength_groups
 
 IN, OUT = "in distribution", "out of distribution"
+DARK_CELL = "datum.accuracy > 0.815 || datum.accuracy < 0.352"
+"""Where the colours of the heat map are too dark for black figures."""
+
 Inside = Mapping[str, frozenset[str]]
 
 
@@ -32,9 +36,10 @@ def matrix_section(scores: ScoreTable, inside: Inside) -> Section:
         for model in scores.models
         for domain, interval in slice_intervals(scores, "accuracy", model).items()
     ]  # fmt: skip
+    # Domains are the rows: there are more of them than models, their names are longer, and a phone is narrow.
     position = {
-        "x": {"field": "domain", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": -40}},
-        "y": {"field": "model", "type": "nominal", "sort": None, "title": None},
+        "x": {"field": "model", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": -40}},
+        "y": {"field": "domain", "type": "nominal", "sort": None, "title": None},
     }
     cell = {
         "mark": {"type": "rect", "strokeWidth": 2},
@@ -51,7 +56,10 @@ def matrix_section(scores: ScoreTable, inside: Inside) -> Section:
     }  # fmt: skip
     number = {
         "mark": {"type": "text", "fontSize": 11},
-        "encoding": {"text": {"field": "accuracy", "type": "quantitative", "format": ".2f"}},
+        "encoding": {
+            "text": {"field": "accuracy", "type": "quantitative", "format": ".2f"},
+            "color": {"condition": {"test": DARK_CELL, "value": "white"}, "value": "black"},
+        },
     }
     return Section(
         title="Reward models by domain",
@@ -59,7 +67,7 @@ def matrix_section(scores: ScoreTable, inside: Inside) -> Section:
         "trained on.",
         rows=tuple(rows),
         figure={"encoding": position, "layer": [cell, number]},
-        alternative="Heat map of accuracy, reward models by domains, training domains framed",
+        alternative="Heat map of accuracy, domains by reward models, training domains framed",
     )
 
 
@@ -87,8 +95,8 @@ def gap_section(scores: ScoreTable, inside: Inside) -> Section:
         figure={
             "encoding": {
                 "y": y,
-                "yOffset": {"field": "where"},
-                "color": {"field": "where", "type": "nominal", "title": None},
+                "yOffset": {"field": "where", "sort": [IN, OUT]},
+                "color": {"field": "where", "type": "nominal", "title": None, "scale": {"domain": [IN, OUT]}},
             },
             "layer": [
                 {
@@ -134,7 +142,7 @@ def margin_size_section(scores: ScoreTable) -> Section:
             "encoding": {
                 "x": {"field": "bin", "type": "ordinal", "title": "bin of |margin|"},
                 "y": {"field": "accuracy", "type": "quantitative", "scale": {"domain": [0, 1]}},
-                "color": {"field": "model", "type": "nominal", "title": "reward model"},
+                "color": model_colour(scores.models),
                 "tooltip": [{"field": name} for name in ("model", "bin", "margin", "accuracy", "n")],
             },
         },
@@ -195,8 +203,8 @@ def shift_section(scores: ScoreTable, inside: Inside) -> Section:
             "encoding": {
                 "x": {"field": "difference", "type": "quantitative", "title": "normalised difference in reward"},
                 "y": {"field": "domain", "type": "nominal", "sort": None, "title": None},
-                "color": {"field": "model", "type": "nominal", "title": "reward model"},
-                "shape": {"field": "mark", "type": "nominal", "title": None},
+                "color": model_colour(scores.models),
+                "shape": {"field": "mark", "type": "nominal", "title": None, "scale": {"domain": [IN, OUT]}},
                 "tooltip": [{"field": name} for name in ("model", "domain", "mark", "difference", "n")],
             },
         },
@@ -226,8 +234,8 @@ def probe_section(scores: ScoreTable, probes: Sequence[Probe]) -> Section:
         figure={
             "encoding": {
                 "y": {"field": "probe", "type": "nominal", "sort": None, "title": None},
-                "color": {"field": "model", "type": "nominal", "title": "reward model"},
-                "yOffset": {"field": "model"},
+                "color": model_colour(scores.models),
+                "yOffset": {"field": "model", "sort": list(scores.models)},
             },
             "layer": [
                 {

@@ -38,6 +38,7 @@ from evalsuite.tasks.preferences import load_pairs
 from evalsuite.tasks.preferences.conversation import as_messages
 from evalsuite.tasks.rewards.best_of_n import best_of_n, best_of_n_kl, fit_overoptimisation, grid
 from evalsuite.tasks.rewards.ensembles import RULES, combined, normalised
+from evalsuite.tasks.rewards.figures import model_colour
 from evalsuite.tasks.rewards.instruments import reward_audits
 from evalsuite.tasks.rewards.sources import Reading, RewardOptions, RewardTask, finite, of_score
 
@@ -353,7 +354,7 @@ def curve_section(proxies: Sequence[Proxy]) -> Section:
             "encoding": {
                 "x": {"field": "distance", "type": "quantitative", "title": "sqrt(KL)"},
                 "y": {"field": "gain", "type": "quantitative", "title": "gain in deviations"},
-                "color": {"field": "model", "type": "nominal", "title": "proxy"},
+                "color": model_colour([proxy.name for proxy in proxies], "proxy"),
                 "strokeDash": {"field": "reward", "type": "nominal", "title": None},
                 "tooltip": [{"field": name} for name in ("model", "reward", "n", "distance", "gain")],
             },

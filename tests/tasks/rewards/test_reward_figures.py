@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from rewards_scripting import run_rewards
 
+from evalsuite.engine.scores import TaskScores
 from evalsuite.reports import vega_subset
+from evalsuite.reports.svg import render
 from evalsuite.tasks.rewards.ood import OodReward
+from evalsuite.tasks.rewards.ood_figures import OUT, matrix_section
 from evalsuite.tasks.rewards.overoptimization import Overoptimization
 from evalsuite.tasks.rewards.pairs import RewardPairs
 from evalsuite.tasks.rewards.rm_bench import RMBench
@@ -61,3 +67,41 @@ def test_sections_stay_within_what_a_report_draws(kind: Any, tmp_path: Path) -> 
         assert section.figure is not None
         assert section.alternative
         vega_subset.check(section.figure)
+        assert set(channels(section.figure, "field")) <= section.rows[0].keys()
+        for domain in (scale["domain"] for scale in channels(section.figure, "scale", of={"field": "model"})):
+            assert domain[: len(MODELS)] == list(MODELS)  # one order, so one colour per model in all figures
+
+
+def channels(figure: Any, name: str, of: Mapping[str, Any] = MappingProxyType({})) -> Iterator[Any]:
+    """Values under `name` at any depth, of the mappings that hold what `of` says."""
+    if isinstance(figure, Mapping):
+        if name in figure and of.items() <= figure.items():
+            yield figure[name]
+        figure = list(figure.values())
+    if isinstance(figure, list):
+        for part in figure:
+            yield from channels(part, name, of)
+
+
+@pytest.mark.parametrize("accuracy", [0.1, 0.345, 0.36, 0.5, 0.65, 0.81, 0.82, 1.0])
+def test_figures_in_the_heat_map_can_be_read_on_every_cell(accuracy: float) -> None:
+    figure = matrix_section(TaskScores([], []), {}).figure
+    assert figure is not None
+    rows = [{"model": "a", "domain": "d", "mark": OUT, "accuracy": accuracy, "low": 0, "high": 1, "n": 9}]
+    drawing = render(figure, rows, key="cell", width=340, alternative="")
+    background = re.search(r'd="M[^"]*" fill="(rgb\([^"]*\)|#\w+)"[^>]*stroke-width="2"', drawing)
+    text = re.search(rf'fill="(\w+)"[^>]*>{accuracy:.2f}<', drawing)
+    assert background
+    assert text
+    light, dark = sorted((luminance(background[1]), 1.0 if text[1] == "white" else 0.0), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.1, contrast of text
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.1) of `rgb(r, g, b)` or `#rrggbb`."""
+    if colour.startswith("#"):
+        parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    else:
+        parts = [int(part) for part in re.findall(r"\d+", colour)]
+    linear = [value / 12.92 if (value := part / 255) <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rewards_scripting import run_rewards
+from scipy.special import expit
 
 from evalsuite.data import DataFiles
 from evalsuite.errors import UsageError
@@ -160,6 +161,26 @@ def test_limits_of_the_calibration_error_need_two_clusters() -> None:
     assert limits is not None
     assert limits[0] <= expected_calibration_error(margins) <= limits[1]
     assert calibration_limits(margins, np.zeros(200), rng) is None
+
+
+@pytest.mark.parametrize("binning", ["equal_width", "equal_mass"])
+@pytest.mark.parametrize("overconfidence", [1.0, 3.0])
+def test_limits_of_the_calibration_error_hold_the_estimate_and_the_truth(binning: Any, overconfidence: float) -> None:
+    """Scores whose claims are `overconfidence` times the log-odds with which they hold."""
+    rng = np.random.default_rng(1)
+    odds = np.abs(rng.normal(0.3, 1, 100_000))
+    truth = float(
+        np.mean(expit(overconfidence * odds) - expit(odds))
+    )  # every claim is too high: the gaps do not cancel
+    held = 0
+    for _ in range(60):
+        sample = np.abs(rng.normal(0.3, 1, 150))
+        margins = overconfidence * sample * np.where(rng.random(150) < expit(sample), 1, -1)
+        limits = calibration_limits(margins, None, rng, binning=binning, resamples=200)
+        assert limits is not None
+        assert limits[0] <= expected_calibration_error(margins, binning=binning) <= limits[1]
+        held += limits[0] <= truth <= limits[1]
+    assert held >= 48
 
 
 def test_estimates_and_sections_speak_of_every_model_and_slice(tmp_path: Path) -> None:
