@@ -209,6 +209,11 @@ class Task(ABC):
     async def evaluate(self, sample: Sample, ctx: Context) -> list[Score]:
         """Scores of one sample for the arm bound in `ctx`."""
 
+    async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
+        """Verdicts of judge `index` on the task's drift set: questions that never change, which the engine has asked anew in
+        every run to see whether the judge has changed. None by default."""
+        return ()
+
     def prompts(self) -> Mapping[str, str]:
         """SHA-256 of every judge prompt this task can use, by name; part of the manifest."""
         return {}

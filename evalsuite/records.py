@@ -217,7 +217,10 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is a function of, beside the responses it paid for (`run.json`)."""
+    """What a run is a function of, beside the responses it paid for (`run.json`).
+
+    `session` is the `repeat` of the questions that every run asks anew (the judges' drift sets).
+    """
 
     schema: int
     evalsuite_version: str
@@ -233,3 +236,4 @@ class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
     notes: Sequence[str] = ()
     requests_sent: int = 0
     requests_replayed: int = 0
+    session: int | None = None

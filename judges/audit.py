@@ -14,8 +14,9 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from evalsuite.api import ScoreTable
 from evalsuite.errors import StatisticsError
-from evalsuite.judges.answer_audit import audit_answers
+from evalsuite.judges.answer_audit import audit_answers, audit_scores
 from evalsuite.judges.answers import AnswerFacts, facts_from_detail
 from evalsuite.judges.canaries import CanaryVerdict
 from evalsuite.judges.families import model_family
@@ -85,6 +86,22 @@ def audit_pairs(task: str, model: str, samples: Sequence[JudgedSample]) -> list[
     return audits
 
 
+def audit_ratings(task: str, model: str, scores: ScoreTable, metrics: Sequence[str]) -> list[Audit]:
+    """All checks of one arm of a task whose judge sees one answer at a time, from what scores of these metrics keep under
+    `verdict` and `candidate`: missing verdicts and family of each judge, then the model's answers."""
+    by_judge: dict[str, list[Verdict]] = {}
+    for metric in metrics:
+        for _, score in scores.scores(metric, model):
+            if "verdict" in score.detail:
+                verdict = msgspec.convert(score.detail["verdict"], Verdict)
+                by_judge.setdefault(verdict.judge, []).append(verdict)
+    audits: list[Audit] = []
+    for judge, verdicts in by_judge.items():
+        audits += missing_verdicts(task, f"{judge} on {model}", verdicts)
+        audits += family_check(task, f"{judge} on {model}", judge, model)
+    return audits + audit_scores(task, model, scores, metrics)
+
+
 def audit_judge(task: str, judge: str, model: str, samples: Sequence[JudgedSample]) -> Iterator[Audit]:
     """Checks of one judge on one arm: flips, position, repeats, length, missing verdicts, canaries, family."""
     subject = f"{judge} on {model}"
@@ -96,6 +113,11 @@ def audit_judge(task: str, judge: str, model: str, samples: Sequence[JudgedSampl
     yield from canary_accuracy(
         task, subject, [canary for sample in samples for canary in sample.canaries if canary.verdict.judge == judge]
     )
+    yield from family_check(task, subject, judge, model)
+
+
+def family_check(task: str, subject: str, judge: str, model: str) -> Iterator[Audit]:
+    """A warning when judge and model are of one family, by their names."""
     family = model_family(judge)
     if family is not None and family == model_family(model):
         yield Audit(

@@ -6,7 +6,7 @@ Lin et al. 2023 (arXiv 2312.01552): items 0-799 are general (helpfulness, clarit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -28,7 +28,8 @@ from evalsuite.api import (
 from evalsuite.errors import DataError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
 from evalsuite.judges.aspects import GENERAL_ASPECTS, SAFETY_ASPECTS, AspectsJudge
-from evalsuite.records import Status
+from evalsuite.judges.drift_set import rate_drift_set
+from evalsuite.records import Status, Verdict
 
 SAFETY_FROM = 800
 """Items from this position on are the safety part."""
@@ -122,9 +123,21 @@ class JustEval(Task):
         ]
         return [*scores, Score(metric="length", value=float(len(reply.text.split())), detail=detail)]
 
+    async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
+        """Ratings of the drift set on the general aspects; only the first judge rates."""
+        if index > 0:
+            return ()
+        judge = self.judges[False]
+        return await rate_drift_set(
+            ctx,
+            lambda question, answer: judge.rate(
+                ctx, conversation=[Message(role="user", content=question)], answer=answer
+            ),
+        )
+
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
-        """Whether a model's replies are constant, copied or tampered with."""
-        from evalsuite.judges.answer_audit import audit_scores
+        """How many verdicts the judge owes each arm, and whether an arm's replies are constant, copied or tampered with."""
+        from evalsuite.judges.audit import audit_ratings
 
         for model in scores.models:
-            yield from audit_scores(self.info.name, model, scores, ("length",))
+            yield from audit_ratings(self.info.name, model, scores, ("length",))

@@ -7,7 +7,7 @@ often the rules agree with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -28,9 +28,10 @@ from evalsuite.api import (
 )
 from evalsuite.errors import DataError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.drift_set import rate_drift_set
 from evalsuite.judges.refusal_judge import RefusalJudge
 from evalsuite.judges.refusals import classify_refusal
-from evalsuite.records import Status
+from evalsuite.records import Status, Verdict
 
 SAFE, UNSAFE = "safe", "unsafe"
 
@@ -143,9 +144,17 @@ class XSTest(Task):
             *scores,
         ]
 
+    async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
+        """Classes of the drift set's answers; only the first judge is asked."""
+        if index > 0:
+            return ()
+        return await rate_drift_set(
+            ctx, lambda question, answer: self.judge.classify(ctx, request=question, answer=answer)
+        )
+
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
-        """Whether a model's replies are constant, copied or tampered with."""
-        from evalsuite.judges.answer_audit import audit_scores
+        """How many verdicts the judge owes each arm, and whether an arm's replies are constant, copied or tampered with."""
+        from evalsuite.judges.audit import audit_ratings
 
         for model in scores.models:
-            yield from audit_scores(self.info.name, model, scores, ("over_refusal", "unsafe_compliance"))
+            yield from audit_ratings(self.info.name, model, scores, ("over_refusal", "unsafe_compliance"))

@@ -12,6 +12,7 @@ from evalsuite.cli.options import add_flags, collect, write_line
 from evalsuite.cli.run_options import RunOptions, argv, to_request
 
 if TYPE_CHECKING:
+    from evalsuite.engine.context import Session
     from evalsuite.engine.dry_run import Demand, DryRun
     from evalsuite.engine.plan import Model, Plan
     from evalsuite.engine.prices import PriceTable
@@ -72,22 +73,25 @@ def main(arguments: argparse.Namespace) -> int:
 def _dry_run(plan: Plan, request: RunRequest) -> DryRun:
     from tempfile import TemporaryDirectory
 
+    from evalsuite.engine.drift import DriftLog
     from evalsuite.engine.run import default_directory
 
-    where = request.store or (request.out or default_directory(plan)).parent / "responses.sqlite"
+    out = request.out or default_directory(plan)
+    where = request.store or out.parent / "responses.sqlite"
+    session = DriftLog.of_run(out, where).session
     with TemporaryDirectory() as empty:
         if "://" not in str(where) and not Path(where).exists():
             where = Path(empty) / "responses.sqlite"  # a plan leaves no file behind
-        return asyncio.run(_count(plan, where))
+        return asyncio.run(_count(plan, where, session))
 
 
-async def _count(plan: Plan, where: str | Path) -> DryRun:
+async def _count(plan: Plan, where: str | Path, session: Session) -> DryRun:
     from evalsuite.client.store import open_store
     from evalsuite.engine.dry_run import dry_run
 
     store = await open_store(where)
     try:
-        return await dry_run(plan, store)
+        return await dry_run(plan, store, session)
     finally:
         await store.aclose()
 

@@ -33,13 +33,21 @@ from evalsuite.records import Completion, GenerationParams, Message, Status
 GREEDY = GenerationParams()
 
 
+class Session(msgspec.Struct, frozen=True):
+    """What a run needs to ask its drift sets: its own `number`, and the questions that have a reference from other runs."""
+
+    number: int
+    referenced: frozenset[str] = frozenset()
+
+
 class Replay:
     """What all contexts of a run share: the store, the backends being served now, and the failures seen so far."""
 
-    def __init__(self, store: Answers, models: Mapping[str, Model], seed: int) -> None:
+    def __init__(self, store: Answers, models: Mapping[str, Model], seed: int, session: Session | None = None) -> None:
         self.store = store
         self.models = models
         self.seed = seed
+        self.session = session
         self.backends: dict[str, Backend] = {}
         self.failures: dict[str, Completion] = {}
         self.under_way: dict[str, asyncio.Future[Completion]] = {}

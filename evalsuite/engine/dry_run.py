@@ -22,7 +22,8 @@ from evalsuite.client.backend import (
 )
 from evalsuite.client.fingerprint import fingerprint, request_bytes
 from evalsuite.client.store import ResponseStore
-from evalsuite.engine.context import Replay, SampleContext
+from evalsuite.engine.context import Replay, SampleContext, Session
+from evalsuite.engine.drift import ask_drift_sets
 from evalsuite.engine.plan import Plan
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Completion, TokenLogprob
@@ -65,14 +66,22 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
 class DryReplay(Replay):
     """Counts instead of asking; every question that is not stored is answered by a stand-in."""
 
-    def __init__(self, store: ResponseStore, plan: Plan) -> None:
-        super().__init__(store, plan.models, plan.seed)
+    def __init__(self, store: ResponseStore, plan: Plan, session: Session | None) -> None:
+        super().__init__(store, plan.models, plan.seed, session)
         self.demand = {label: Demand() for label in plan.models}
         self._labels = {model.identity.digest: label for label, model in reversed(list(plan.models.items()))}
         backend = _NeverAsked()
         self.backends = {key: backend for key in plan.needs()}
         self._answers: dict[str, Completion] = {}
         self._cached: set[str] = set()
+
+    def keep_asked(self, plan: Plan) -> None:
+        """From now on only models that were asked something look served, as in a run."""
+        self.backends = {
+            key: self.backends[key]
+            for key, (model, _) in plan.needs().items()
+            if self.demand[self._labels[model.identity.digest]].requests
+        }
 
     async def answer(self, label: str, need: Capability, request: Request) -> Completion:
         """The stored answer, or a stand-in; counts either once."""
@@ -137,13 +146,13 @@ def max_completion_tokens(request: Request) -> int:
     return request.params.max_tokens if isinstance(request, ChatRequest | PromptRequest) else 1
 
 
-async def dry_run(plan: Plan, store: ResponseStore) -> DryRun:
-    """Visit every item once and count.
+async def dry_run(plan: Plan, store: ResponseStore, session: Session | None = None) -> DryRun:
+    """Visit every item once and count; then the drift sets of the judges that are asked something, if `session` is given.
 
     Raises:
         EvalsuiteError: a task refuses its data or options.
     """
-    replay = DryReplay(store, plan)
+    replay = DryReplay(store, plan, session)
     planned_scores: dict[tuple[str, str, str], list[PlannedScore]] = defaultdict(list)
     unforeseen: Counter[str] = Counter()
     for task_index, sample_index, arm_index in plan.items():
@@ -162,4 +171,6 @@ async def dry_run(plan: Plan, store: ResponseStore) -> DryRun:
             value = score.value if free else None
             unit = PlannedScore(sample.cluster or sample.id, score.slice or sample.slice, value)
             planned_scores[planned.name, score.metric, arm.model].append(unit)
+    replay.keep_asked(plan)
+    await ask_drift_sets(plan, replay)
     return DryRun(demand=replay.demand, scores=dict(planned_scores), unforeseen=dict(unforeseen))

@@ -20,6 +20,7 @@ import msgspec
 from evalsuite.api import Pending
 from evalsuite.client.backend import Capability
 from evalsuite.engine.context import Replay, SampleContext
+from evalsuite.engine.drift import ask_drift_sets
 from evalsuite.engine.parity import check_parity
 from evalsuite.engine.plan import Model, Plan
 from evalsuite.engine.scores import ScoreBook
@@ -80,6 +81,7 @@ async def run_passes(
             await _open_attached(needs, waiting, replay, attached, progress, log_dir)
             async with AsyncExitStack() as managed:
                 title = await _open_managed(needs, waiting, plan, replay, managed, progress, log_dir)
+                await ask_drift_sets(plan, replay)
                 visited: list[Item] = []
                 waiting = Counter()
                 for batch in monitor.batches(unfinished, replay.backends):
@@ -108,6 +110,7 @@ async def _open_attached(
             if "reward" in capabilities:
                 await check_parity(model, backend, replay, progress)
             replay.backends[key] = backend
+            stack.callback(replay.backends.pop, key)
 
 
 async def _open_managed(

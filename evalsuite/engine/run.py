@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from evalsuite import __version__, plugins
 from evalsuite.client.store import ResponseStore, open_store
 from evalsuite.data import DataFiles, data_root
 from evalsuite.engine import directory, estimates
+from evalsuite.engine.contenders import contending_judges
 from evalsuite.engine.context import Replay
+from evalsuite.engine.drift import DriftLog, collect
 from evalsuite.engine.parity import describe_parity, parity_note
 from evalsuite.engine.passes import EVERYTHING, Monitor, run_passes
 from evalsuite.engine.plan import Cast, Model, Plan, PlannedTask, plan_task
@@ -81,19 +84,21 @@ async def execute(
     """
     plan = await make_plan(request, progress)
     out = request.out or default_directory(plan)
+    where = request.store or out.parent / "responses.sqlite"
     manifest = _manifest(plan, request)
     _check_resumable(out, manifest)
+    drift = DriftLog.of_run(out, where)
+    manifest = msgspec.structs.replace(manifest, session=drift.session.number)
     directory.write_manifest(out, manifest)
-    where = request.store or out.parent / "responses.sqlite"
     store = await open_store(where)
-    replay = Replay(store, plan.models, request.seed)
+    replay = Replay(store, plan.models, request.seed, drift.session)
     book = ScoreBook(plan)
     try:
         monitor = make_monitor(plan, book, directory.Run(out, manifest)) if make_monitor else EVERYTHING
         if gather is not None:
             await gather(plan, replay, where)
         await run_passes(plan, replay, book, progress, out / "logs", monitor)
-        return await _finish(plan, manifest, out, replay, book, store)
+        return await _finish(plan, manifest, out, replay, book, store, drift)
     except BaseException as error:
         stopped = msgspec.structs.replace(manifest, status="incomplete", requests_sent=replay.sent)
         try:
@@ -279,9 +284,17 @@ def _comparable(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> byte
 
 
 async def _finish(
-    plan: Plan, manifest: RunManifest, out: Path, replay: Replay, book: ScoreBook, store: ResponseStore
+    plan: Plan,
+    manifest: RunManifest,
+    out: Path,
+    replay: Replay,
+    book: ScoreBook,
+    store: ResponseStore,
+    drift: DriftLog,
 ) -> RunOutcome:
     results = summarise(plan, book)
+    rejudged = await collect(plan, replay)
+    results.audits.extend(drift.audits(rejudged))
     lost = [row for row in results.validity if row.error]
     crashes = {
         task: f"{type(error).__name__}: {error} (sample {sample}, {count} in all)"
@@ -289,9 +302,11 @@ async def _finish(
     }
     directory.write_sample_batches(out, book.batches())
     with directory.responses_file(out) as add:
-        async for batch in response_batches(store, replay, book):
+        async for batch in response_batches(store, replay, book, [name for found in rejudged for name in found.asked]):
             add(batch)
     directory.write_results(out, results)
+    if not lost:
+        drift.add(rejudged)
     parity = await describe_parity(plan, store)
     finished = msgspec.structs.replace(
         manifest,
@@ -319,6 +334,7 @@ def summarise(plan: Plan, book: ScoreBook) -> directory.Results:
         results.estimates.extend(planned.task.derive(table))
         results.pairs.extend(estimates.pairs(planned.name, metrics, table, plan.cast.baseline))
         results.audits.extend(planned.task.audit(table))
+        results.audits.extend(contending_judges(planned, plan.models))
         results.sections.extend(
             {"task": planned.name, **msgspec.to_builtins(section)} for section in planned.task.sections(table)
         )
@@ -326,11 +342,11 @@ def summarise(plan: Plan, book: ScoreBook) -> directory.Results:
 
 
 async def response_batches(
-    store: ResponseStore, replay: Replay, book: ScoreBook
+    store: ResponseStore, replay: Replay, book: ScoreBook, drift_sets: Sequence[str] = ()
 ) -> AsyncIterator[dict[str, list[Any]]]:
-    """What the finished items asked and were answered, as batches of `responses.parquet` columns."""
+    """What the finished items and the drift sets asked and were answered, as batches of `responses.parquet` columns."""
     decode = msgspec.json.decode
-    async for rows in store.rows(book.fingerprints()):
+    async for rows in store.rows(chain(book.fingerprints(), drift_sets)):
         columns: dict[str, list[Any]] = {name: [] for name in directory.RESPONSE_COLUMNS}
         for row in rows:
             answer = row.completion

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from evalsuite.engine.context import Replay
+from evalsuite.engine.context import Replay, Session
 from evalsuite.engine.passes import run_passes
 from evalsuite.engine.plan import Plan
 from evalsuite.engine.run import RunOutcome, RunRequest, essence, execute, make_plan
@@ -48,8 +48,9 @@ class Share(msgspec.Struct, frozen=True):
 class Worker:
     """Actor that evaluates shares of a run."""
 
-    def __init__(self, request: RunRequest, keeper: Any) -> None:
+    def __init__(self, request: RunRequest, keeper: Any, session: Session | None) -> None:
         self._request = request
+        self._session = session
         self._answers = KeptAnswers(keeper)
         self._plan: Plan | None = None
 
@@ -67,7 +68,7 @@ class Worker:
                 "give every node the same files and versions"
             )
         plan = msgspec.structs.replace(self._plan, part=(part, parts))
-        replay = Replay(self._answers, plan.models, plan.seed)
+        replay = Replay(self._answers, plan.models, plan.seed, self._session)
         await run_passes(plan, replay, ScoreBook(plan), SILENT, None)
         return msgspec.msgpack.encode(Share(replay.sent, replay.failures))
 
@@ -91,7 +92,7 @@ async def execute_on_ray(
 
     async def gather(plan: Plan, replay: Replay, store: str | Path) -> None:
         with progress.stage(f"on {workers} workers", len(plan), "sample") as stage:
-            async for done in _shares(request, plan, store, address, workers, gpus):
+            async for done in _shares(request, plan, replay.session, store, address, workers, gpus):
                 replay.sent += done.sent
                 replay.failures.update(done.failures)
                 stage.advance(len(plan) // _parts(plan, workers))
@@ -104,7 +105,15 @@ def _parts(plan: Plan, workers: int) -> int:
     return workers if managed else workers * SHARES_PER_WORKER
 
 
-async def _shares(request: RunRequest, plan: Plan, store: str | Path, address: str, workers: int, gpus: float) -> Any:
+async def _shares(
+    request: RunRequest,
+    plan: Plan,
+    session: Session | None,
+    store: str | Path,
+    address: str,
+    workers: int,
+    gpus: float,
+) -> Any:
     """Yields every finished `Share`, in any order."""
     try:
         import ray
@@ -121,7 +130,7 @@ async def _shares(request: RunRequest, plan: Plan, store: str | Path, address: s
         )
         keeper: Any = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=pinned).remote(_absolute(store))
         actor = ray.remote(Worker).options(num_cpus=1, num_gpus=gpus, scheduling_strategy="SPREAD", max_concurrency=1)
-        pool = _Pool(lambda: actor.remote(request, keeper), essence(plan), _parts(plan, workers), workers)
+        pool = _Pool(lambda: actor.remote(request, keeper, session), essence(plan), _parts(plan, workers), workers)
         async for share in pool.run():
             yield share
         await keeper.aclose.remote()

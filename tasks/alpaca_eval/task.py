@@ -9,7 +9,7 @@ published instruction difficulty, and for the published baseline the rows of len
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -32,11 +32,12 @@ from evalsuite.api import (
 )
 from evalsuite.errors import DataError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.drift_set import compare_drift_set
 from evalsuite.judges.folds import outcome_of, outcome_value
 from evalsuite.judges.pairwise import Mode, Order, PairwiseJudge
 from evalsuite.judges.protocol import Comparer, judge_pair
 from evalsuite.judges.upstream import AlpacaEvalJudge, read_alpaca_eval_prompt
-from evalsuite.records import Completion, Status
+from evalsuite.records import Completion, Status, Verdict
 
 HUB = "tatsu-lab/alpaca_eval"
 HUB_REVISION = "2edc6fad8be6b14ea7230aabfd08188da6b8b814"
@@ -154,6 +155,10 @@ class AlpacaEval(Task):
         from evalsuite.tasks.alpaca_eval.length import length_controlled_estimates
 
         return length_controlled_estimates(self.info.name, scores, self._gamed)
+
+    async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
+        """Verdicts on the drift set."""
+        return await compare_drift_set(self.judge, ctx, "overall", index)
 
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
         """How far the judge can be believed on each arm, and whether an arm tried to game it."""

@@ -6,7 +6,7 @@ baseline is a model of the run, or a published one whose answer file is at hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -30,9 +30,10 @@ from evalsuite.api import (
 )
 from evalsuite.errors import DataError, StatisticsError, UsageError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.drift_set import compare_drift_set
 from evalsuite.judges.five_labels import FiveLabelsJudge
 from evalsuite.judges.protocol import judge_pair
-from evalsuite.records import Completion, Status
+from evalsuite.records import Completion, Status, Verdict
 from evalsuite.stats.five_labels import game_scores, weighted_score
 from evalsuite.tasks.arena_hard.scoring import (
     bootstrap_quantiles,
@@ -199,6 +200,10 @@ class ArenaHard(Task):
             method=method,
             higher_is_better=True,
         )
+
+    async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
+        """Verdicts on the drift set."""
+        return await compare_drift_set(self.judges[False], ctx, "overall", index)
 
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
         """How far the judge can be believed on each arm, and whether an arm tried to game it."""

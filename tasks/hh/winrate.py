@@ -37,10 +37,11 @@ from evalsuite.api import (
 )
 from evalsuite.errors import UsageError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.drift_set import compare_drift_set
 from evalsuite.judges.pairwise import Criterion, Mode, PairwiseJudge
 from evalsuite.judges.protocol import Comparer, Judged, Ordering, judge_pair
 from evalsuite.judges.two_questions import TwoQuestionsJudge
-from evalsuite.records import Status
+from evalsuite.records import Status, Verdict
 from evalsuite.tasks.hh.prompts import HELPFULNESS_SLICES, chosen_splits, conversation_of, load_split
 
 JUDGED = ("win_rate", "win", "tie", "lose", "net_win")
@@ -222,6 +223,11 @@ class HHWinRate(Task):
         from evalsuite.tasks.hh.elo import elo_differences
 
         return elo_differences(self.info.name, scores)
+
+    async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
+        """Verdicts on the drift set, on helpfulness unless the judge has one criterion for both."""
+        criterion: Criterion = "helpful_and_harmless" if self.options.judge == "joint" else "helpfulness"
+        return await compare_drift_set(self.judge, ctx, criterion, index)
 
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
         """How far the judge can be believed on each arm, and whether an arm tried to game it."""

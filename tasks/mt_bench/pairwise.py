@@ -29,9 +29,10 @@ from evalsuite.api import (
 from evalsuite.errors import UsageError
 from evalsuite.judges import folds
 from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.drift_set import DRIFT_SET
 from evalsuite.judges.pairwise import Order
 from evalsuite.judges.protocol import Judged
-from evalsuite.records import Completion, Status
+from evalsuite.records import Completion, Status, Verdict
 from evalsuite.tasks.mt_bench.answering import answer_both, turn_status
 from evalsuite.tasks.mt_bench.judging import Comparer, Dialogue, FastChatComparer, OwnComparer
 from evalsuite.tasks.mt_bench.questions import TEMPERATURES, load_questions
@@ -128,6 +129,22 @@ class MTBenchPairwise(Task):
         ]
         verdicts = await ctx.gather(*(self.judge.compare_turn(ctx, sides[0], sides[1], order) for order in ORDERS))
         return Judged(counted=(tuple(verdicts),))
+
+    async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
+        """Verdicts on the drift set; only the first judge compares."""
+        if index > 0:
+            return ()
+        return await ctx.gather(
+            *(
+                self.judge.compare_turn(
+                    ctx,
+                    Dialogue(questions=[pair.question], answers=[pair.first]),
+                    Dialogue(questions=[pair.question], answers=[pair.second]),
+                    ORDERS[number % 2],
+                )
+                for number, pair in enumerate(DRIFT_SET)
+            )
+        )
 
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
         """How far the judge can be believed on each arm, and whether an arm tried to game it."""

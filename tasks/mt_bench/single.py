@@ -6,7 +6,7 @@ turns, the same when nothing is missing, and not re-weighted by failures when so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from evalsuite.api import (
     TaskInfo,
 )
 from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.drift_set import rate_drift_set
 from evalsuite.records import Completion, Verdict
 from evalsuite.tasks.mt_bench.answering import answer_both, turn_status
 from evalsuite.tasks.mt_bench.judging import Dialogue, FastChatGrader, Grader, OwnGrader
@@ -98,12 +99,21 @@ class MTBench(Task):
         verdicts: list[Verdict] = await ctx.gather(*(self.grader.rate_turn(ctx, dialogue) for dialogue in dialogues))
         return _turn_scores(questions, replies, verdicts)
 
+    async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
+        """Ratings of the drift set; only the first judge rates."""
+        if index > 0:
+            return ()
+        return await rate_drift_set(
+            ctx,
+            lambda question, answer: self.grader.rate_turn(ctx, Dialogue(questions=[question], answers=[answer])),
+        )
+
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
-        """Whether a model's replies are constant, copied or tampered with."""
-        from evalsuite.judges.answer_audit import audit_scores
+        """How many verdicts the judge owes each arm, and whether an arm's replies are constant, copied or tampered with."""
+        from evalsuite.judges.audit import audit_ratings
 
         for model in scores.models:
-            yield from audit_scores(self.info.name, model, scores, TURNS)
+            yield from audit_ratings(self.info.name, model, scores, TURNS)
 
 
 def _turn_scores(questions: list[str], replies: list[Completion], verdicts: list[Verdict]) -> list[Score]:
