@@ -15,9 +15,13 @@ from evalsuite import __version__
 from evalsuite.errors import DataError
 from evalsuite.progress import SILENT, Progress
 from evalsuite.records import Audit, RunManifest
-from evalsuite.reports import figures, release, tables, vega_subset
+from evalsuite.reports import release, sample_figures, tables, vega_subset
 from evalsuite.reports.across_runs import differences, with_differences
+from evalsuite.reports.arms import Arms
+from evalsuite.reports.estimate_figures import estimate_figures
 from evalsuite.reports.evidence import Evidence
+from evalsuite.reports.figures import Figure
+from evalsuite.reports.forest import forests
 from evalsuite.reports.gate_figures import trajectories
 from evalsuite.reports.page import write_page
 from evalsuite.reports.redaction import redact, redact_all
@@ -30,14 +34,15 @@ from evalsuite.reports.title import report_title
 
 STYLES = ("page.css", "samples.css")
 MOST_OF_A_PROMPT = 6_000
-SCRIPTS = ("page.js", "text.js", "samples.js", "detail.js")
+SCRIPTS = ("page.js", "unpack.js", "text.js", "search.js", "samples.js", "detail.js")
+WORKER = ("unpack.js", "search_worker.js")
 
 
 @dataclass(frozen=True)
 class Drawn:
     """A figure ready for the page: drawn twice, with its numbers; or why it could not be drawn."""
 
-    figure: figures.Figure
+    figure: Figure
     wide: str
     narrow: str
     table: tables.Table
@@ -89,19 +94,23 @@ def write_report(
             drawn[figure.key] = draw(figure)
             stage.advance()
     sections = list(_task_sections(evidence))
+    releases = [release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence)
+    said = " ".join(map(str, verdict.get("problems", ()))) if verdict else ""
     cautions = release.foreign_verdict(verdict, evidence) if verdict else []
-    cautions += [*release.warnings(evidence), *(("open", note) for note in notes)]
+    cautions += [*release.warnings(evidence, said), *(("open", note) for note in notes)]
     return write_page(
         "report.html.jinja",
         out,
         styles=STYLES,
         scripts=SCRIPTS,
+        worker=WORKER,
         start="setUpPage();\nsetUpSamples();",
         title=title or report_title(evidence),
         version=__version__,
         evidence=evidence,
-        releases=[release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence),
+        releases=releases,
         warnings=[(tone, redact(words)) for tone, words in cautions],
+        notes=redact_all(release.notes(evidence)),
         drawn=list(drawn.values()),
         sections=sections,
         pair_table=tables.pair_table([pair for pair in evidence.pairs if pair.difference is not None]),
@@ -125,18 +134,19 @@ def redact_all_audits(evidence: Evidence) -> list[Audit]:
     return [msgspec.structs.replace(audit, explanation=redact(audit.explanation)) for audit in evidence.audits]
 
 
-def report_figures(evidence: Evidence, rows: Sequence[SampleRow], sources: Sources) -> list[figures.Figure]:
+def report_figures(evidence: Evidence, rows: Sequence[SampleRow], sources: Sources) -> list[Figure]:
     """All figures of the report but those that tasks bring, in the order of the page."""
+    arms = Arms.of(evidence)
     return [
-        *figures.forests(evidence),
-        *figures.outcomes(outcome_counts(rows, evidence)),
-        *figures.intervals(evidence),
-        *figures.distributions(histograms(rows, evidence)),
-        *figures.length_effects(length_preferences(rows, evidence, sources)),
+        *forests(evidence),
+        *sample_figures.outcomes(outcome_counts(rows, evidence)),
+        *estimate_figures(evidence, arms),
+        *sample_figures.distributions(histograms(rows, evidence), arms),
+        *sample_figures.length_effects(length_preferences(rows, evidence, sources), arms),
     ]
 
 
-def draw(figure: figures.Figure) -> Drawn:
+def draw(figure: Figure) -> Drawn:
     """Draw a figure for wide and narrow pages, with the table of its numbers."""
     return Drawn(
         figure,
@@ -148,6 +158,7 @@ def draw(figure: figures.Figure) -> Drawn:
 
 def _task_sections(evidence: Evidence) -> Iterator[TaskSection]:
     """Sections of tasks and plugins; one that asks for something outside the subset shows its numbers and the reason."""
+    arms = Arms.of(evidence)
     for number, section in enumerate(evidence.sections, 1):
         rows = tuple(dict(row) for row in section.get("rows", ()) if isinstance(row, Mapping))
         title, task = str(section.get("title", "")), str(section.get("task", ""))
@@ -155,10 +166,10 @@ def _task_sections(evidence: Evidence) -> Iterator[TaskSection]:
         spec = section.get("figure")
         drawn, problem = None, ""
         if spec:
-            figure = figures.Figure(f"section-{number}", title, "", str(section.get("alternative", "")), spec, rows)
             try:
                 vega_subset.check(spec)
-                drawn = draw(figure)
+                shown = arms.painted(spec, rows)
+                drawn = draw(Figure(f"section-{number}", title, "", str(section.get("alternative", "")), shown, rows))
             except DataError as error:
                 problem = f"The figure is not shown: {error}"
         yield TaskSection(title, task, str(section.get("text", "")), drawn, table, problem)

@@ -24,7 +24,7 @@ from evalsuite.reports.tables import Cell, Table, text
 
 STYLES = ("page.css", "leaderboard.css")
 ELO = "Elo"
-SCRIPTS = ("page.js", "leaderboard.js")
+SCRIPTS = ("page.js", "unpack.js", "leaderboard.js")
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ def summary(runs: Sequence[Path], verdict: Mapping[str, Any] | None = None) -> s
     releases = [release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence)
     lines = [f"## {escaped(report_title(evidence))}", ""]
     lines += _verdicts(releases)
-    warnings = [redact(words) for _, words in release.warnings(evidence)] + notes
+    said = " ".join(map(str, verdict.get("problems", ()))) if verdict else ""
+    warnings = [redact(words) for _, words in release.warnings(evidence, said)] + notes
     if warnings:
         lines += ["**Before you rely on this**", "", *(f"- {escaped(words)}" for words in warnings[:MOST_WARNINGS])]
         if len(warnings) > MOST_WARNINGS:
@@ -63,7 +64,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[st
 def _verdicts(releases: Sequence[release.Release]) -> list[str]:
     lines = [
         f"{_ICONS[answer.tone]} **{escaped(answer.state)}**: {escaped(answer.candidate)} against {escaped(answer.baseline)}. "
-        f"{escaped(answer.summary)}  "
+        f"{escaped(' '.join((answer.summary, *answer.reasons)))}  "
         for answer in releases
     ]
     if not lines:

@@ -40,9 +40,12 @@ def static(names: Sequence[str]) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """Content security policy: nothing from anywhere but this style, this script, and pictures the page makes itself."""
+    """Content security policy: nothing from anywhere but this style, this script, and what the script makes itself.
+
+    That is pictures of figures and the workers of the search; a worker is under the same policy.
+    """
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; worker-src blob:; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
@@ -52,13 +55,21 @@ def _hash(text: str) -> str:
 
 
 def write_page(
-    template: str, out: Path, *, styles: Sequence[str], scripts: Sequence[str], start: str, **values: Any
+    template: str,
+    out: Path,
+    *,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    start: str,
+    worker: Sequence[str] = (),
+    **values: Any,
 ) -> Path:
     """Render a template into one self-contained file, atomically.
 
     Args:
         styles, scripts: names under `static/`; the scripts share one scope.
         start: JavaScript that runs when the page is there.
+        worker: names under `static/` of the script that workers run; the page starts them from its own text.
     """
     style = static(styles)
     script = f'(() => {{\n"use strict";\n{static(scripts)}\n{start}\n}})();\n'
@@ -68,6 +79,7 @@ def write_page(
         .generate(
             style=style,
             script=script,
+            worker=f'"use strict";\n{static(worker)}',
             policy=policy(style, script),
             **values,
         )

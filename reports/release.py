@@ -25,6 +25,9 @@ MOST_UNCHOSEN = 4
 _LARGEST_LOSS = 0.01
 """Share of failed questions above which a reader is warned beside the verdict."""
 
+_SAMPLE_DATA = ("sample data", "sample prompts")
+"""A note with these words says that the figures are a demonstration, which a reader must know before anything else."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -51,6 +54,8 @@ class Release:
     summary: str
     claims: tuple[Claim, ...]
     official: bool
+    reasons: tuple[str, ...] = ()
+    """Why the evidence cannot be used, where that needs more than one sentence."""
 
 
 def from_gate(verdict: Mapping[str, Any]) -> Release:
@@ -63,13 +68,14 @@ def from_gate(verdict: Mapping[str, Any]) -> Release:
     spent = sum(int(row.get("spent") or 0) for row in verdict.get("metrics", ()))
     saved = sum(int(row.get("saved") or 0) for row in verdict.get("metrics", ()))
     calls = f" {count(spent)} judged prompts spent, {count(saved)} saved." if spent or saved else ""
+    rules = f"Decided by {len(claims)} {'rule' if len(claims) == 1 else 'rules'} of the policy.{calls}{stored}"
     summary = (
-        " ".join(problems)
-        or f"Decided by {len(claims)} {'rule' if len(claims) == 1 else 'rules'} of the policy.{calls}{stored}"
+        problems[0] if len(problems) == 1 else f"{len(problems)} findings forbid a verdict:" if problems else rules
     )
     return Release(
-        str(verdict.get("candidate")), str(verdict.get("baseline")), state, tone, summary, tuple(claims), True
-    )
+        str(verdict.get("candidate")), str(verdict.get("baseline")), state, tone, summary, tuple(claims), True,
+        tuple(problems) if len(problems) > 1 else (),
+    )  # fmt: skip
 
 
 def foreign_verdict(verdict: Mapping[str, Any], evidence: Evidence) -> list[tuple[Tone, str]]:
@@ -178,15 +184,19 @@ def judge(pair: PairEstimate, margin: float) -> tuple[str, Tone, str]:
     return "Undecided", "open", "the interval reaches beyond the margin: more samples are needed"
 
 
-def warnings(evidence: Evidence) -> list[tuple[Tone, str]]:
-    """What a reader must know before the verdict: failed instruments, lost questions, unfinished runs."""
+def warnings(evidence: Evidence, said: str = "") -> list[tuple[Tone, str]]:
+    """What a reader must know before the verdict: failed instruments, lost questions, unfinished runs, sample data.
+
+    Args:
+        said: what the verdict says already; the findings in it are not told twice.
+    """
     found: list[tuple[Tone, str]] = []
     for run, name in zip(evidence.runs, evidence.names, strict=True):
         if run.manifest.status != "complete":
             found.append(("bad", f"Run {name} is {run.manifest.status}: samples are missing."))
-        found += [("open", note) for note in dict.fromkeys(run.manifest.notes)]
+        found += [("open", note) for note in dict.fromkeys(run.manifest.notes) if _is_about_sample_data(note)]
     for audit in evidence.audits:
-        if audit.verdict in ("fail", "warn"):
+        if audit.verdict in ("fail", "warn") and not (audit.explanation and audit.explanation in said):
             tone: Tone = "bad" if audit.verdict == "fail" else "open"
             found.append((tone, f"{audit.task}, {spoken(audit.name)} of {audit.subject}: {audit.explanation}"))
     lost = [(row, row.asked - row.ok - row.truncated) for row in evidence.validity if not row.role.startswith("score:")]
@@ -197,3 +207,13 @@ def warnings(evidence: Evidence) -> list[tuple[Tone, str]]:
                 ("open", f"{row.task}, {row.model}: {share} of the questions to {row.role} have no usable answer.")
             )
     return sorted(found, key=lambda warning: warning[0] != "bad")
+
+
+def notes(evidence: Evidence) -> list[str]:
+    """What the runs say of their data and making that is no warning, such as the layout that a file was read as."""
+    told = dict.fromkeys(note for run in evidence.runs for note in run.manifest.notes)
+    return [note for note in told if not _is_about_sample_data(note)]
+
+
+def _is_about_sample_data(note: str) -> bool:
+    return any(words in note.lower() for words in _SAMPLE_DATA)

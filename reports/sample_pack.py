@@ -1,7 +1,7 @@
 """Samples packed for the page: a small index, and texts in compressed chunks that the page unpacks when it needs them.
 
     index   columns of all rows, one deflated JSON
-    chunk   {"s": texts of the chunk, each once; "r": one object per row}, deflated JSON, some hundred kilobytes each
+    chunk   texts and rows of some samples (see `sample_chunks`), both deflated, some hundred kilobytes each
 
 Rows of one sample are in one chunk, so its prompt and its baseline's answer are kept once however many arms there are.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,8 @@ import msgspec
 
 from evalsuite.progress import SILENT, Progress
 from evalsuite.reports.evidence import Evidence
-from evalsuite.reports.redaction import REDACTED, environment_secrets, redact
+from evalsuite.reports.redaction import environment_secrets, redact
+from evalsuite.reports.sample_chunks import Chunk, without_secrets
 from evalsuite.reports.sample_rows import SampleRow
 from evalsuite.reports.sample_sides import SHOWN_APART, plain_role, sides, verdicts
 from evalsuite.reports.sample_sources import Sources
@@ -54,7 +55,7 @@ def pack(rows: Sequence[SampleRow], evidence: Evidence, sources: Sources, progre
     packer = _Packer(evidence, sources)
     cap = _cap(rows, packer)
     with progress.stage("pack samples", len(rows), "row") as stage, ThreadPoolExecutor(2) as pool:
-        chunks = list(pool.map(_deflate, packer.chunks(rows, cap, stage.advance)))
+        chunks = list(pool.map(_pack_chunk, (chunk.encode() for chunk in packer.chunks(rows, cap, stage.advance))))
     return Packed(_deflate(packer.index()), tuple(chunks), len(rows), cap if packer.n_cut else None)
 
 
@@ -62,20 +63,25 @@ def _deflate(content: bytes) -> str:
     return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
+def _pack_chunk(parts: Sequence[bytes]) -> str:
+    """The parts of a chunk, each packed for itself, with a space between them."""
+    return " ".join(map(_deflate, parts))
+
+
 def _cap(rows: Sequence[SampleRow], packer: _Packer) -> int | None:
     """The length at which texts are cut so that all of them fit, judged by a part of the rows; None: nothing is cut."""
     step = max(1, len(rows) // 400)
     blocks = [rows[start : start + 5] for start in range(0, len(rows), 5 * step)]
-    content = b"".join(chunk for block in blocks for chunk in packer.trial(block))
+    trial = [chunk for block in blocks for chunk in packer.trial(block)]
+    content = b"".join(part for chunk in trial for part in chunk.encode())
     if not content:
         return None
     share = len(rows) / max(1, sum(len(block) for block in blocks))
     fits = MOST_BYTES * 3 / 4 / (share * len(zlib.compress(content, 6)) / len(content))
-    lengths = [length for block in blocks for length in packer.lengths(block)]
-    total = len(content)
-    if total <= fits:
+    if len(content) <= fits:
         return None
-    overhead = total - sum(lengths)
+    lengths = [length for chunk in trial for length in chunk.lengths]
+    overhead = len(content) - sum(lengths)
     for cap in (20_000, 12_000, 8_000, 6_000, 4_000, 3_000, 2_000, 1_500, 1_000, 700, 500, 350, 250, 150):
         if overhead + sum(min(length, cap) for length in lengths) <= fits:
             return cap
@@ -103,7 +109,7 @@ class _Packer:
     def index(self) -> bytes:
         """The index of everything that went into chunks."""
         tasks = [self._code("task", task) for task, _ in self._items]
-        return self._without_secrets(msgspec.json.encode({
+        content = msgspec.json.encode({
             "tables": {name: list(table) for name, table in self._tables.items()},
             "outcomes": OUTCOMES,
             "ids": [sample for _, sample in self._items],
@@ -111,63 +117,49 @@ class _Packer:
             "snippets": self._snippets,
             "columns": self._columns,
             "firsts": self._firsts,
-        }))  # fmt: skip
+        })  # fmt: skip
+        return without_secrets(content, self._secrets)
 
-    def trial(self, rows: Sequence[SampleRow]) -> list[bytes]:
+    def trial(self, rows: Sequence[SampleRow]) -> list[Chunk]:
         """Chunks of some rows, leaving no trace in the index."""
         chunks = list(self.chunks(rows, None, lambda _: None))
         self._start()
         return chunks
 
-    def lengths(self, rows: Sequence[SampleRow]) -> Iterator[int]:
-        """Lengths of the texts of some rows that may be cut."""
-        for chunk in self.trial(rows):
-            yield from (len(text) for text in msgspec.json.decode(chunk)["s"])
-
-    def chunks(self, rows: Sequence[SampleRow], cap: int | None, advance: Any) -> Iterator[bytes]:
-        """JSON of the chunks, cut where a new sample begins."""
-        strings: dict[str, int] = {}
-        objects: list[dict[str, Any]] = []
-        size, last = 0, None
+    def chunks(self, rows: Sequence[SampleRow], cap: int | None, advance: Callable[[int], object]) -> Iterator[Chunk]:
+        """Chunks of the rows, cut where a new sample begins."""
+        chunk, last = Chunk(self._secrets), None
         for number, row in enumerate(rows):
             key = (row.task, row.id)
-            if key != last and (size > CHUNK or not objects):
-                if objects:
-                    yield self._encode(strings, objects)
-                    advance(len(objects))
+            if key != last and chunk.size > CHUNK:
+                yield chunk
+                advance(len(chunk))
+                chunk = Chunk(self._secrets)
+            if not len(chunk):
                 self._firsts.append(number)
-                strings, objects, size = {}, [], 0
-            before = len(strings)
-            objects.append(self._row(row, strings, cap, is_new=key not in self._items))
-            size += sum(len(text) for text in list(strings)[before:])
+            self._add(row, chunk, cap, is_new=key not in self._items)
             last = key
-        if objects:
-            yield self._encode(strings, objects)
-            advance(len(objects))
-
-    def _encode(self, strings: Mapping[str, int], objects: Sequence[Mapping[str, Any]]) -> bytes:
-        return self._without_secrets(msgspec.json.encode({"s": list(strings), "r": objects}))
-
-    def _without_secrets(self, content: bytes) -> bytes:
-        for secret in self._secrets:
-            content = content.replace(json.dumps(secret)[1:-1].encode(), REDACTED.encode())
-        return content
+        if len(chunk):
+            yield chunk
+            advance(len(chunk))
 
     def _code(self, table: str, value: Any) -> int:
         codes = self._tables[table]
         return codes.setdefault(value, len(codes))
 
-    def _row(self, row: SampleRow, strings: dict[str, int], cap: int | None, *, is_new: bool) -> dict[str, Any]:
+    def _add(self, row: SampleRow, chunk: Chunk, cap: int | None, *, is_new: bool) -> None:
         source = self._sources.responses[row.run]
+        used = [chunk.place(chunk.clean(row.id))]
 
         def text(value: str | None, limit: int | None = cap) -> Any:
             """Place of a text in the chunk; `[place, characters left out]` for one that was cut."""
             if value is None:
                 return None
-            if limit is None or len(value) <= limit + 20:
-                return strings.setdefault(value, len(strings))
-            self.n_cut += 1
-            return [strings.setdefault(value[:limit], len(strings)), len(value) - limit]
+            value = chunk.clean(value)
+            left = 0 if limit is None or len(value) <= limit + 20 else len(value) - limit
+            used.append(chunk.place(value[: len(value) - left]))
+            self.n_cut += left > 0
+            return [used[-1], left] if left else used[-1]
 
         asked = self._sources.prompts.get((row.task, row.id), ())
         answers = sides(row, source, self._sources.requests)
@@ -183,7 +175,7 @@ class _Packer:
             "d": [[name, text(_told(value), 2_000)] for name, value in row.detail.items() if name not in SHOWN_APART][:20],
             "l": {role: name[:10] for role, name in row.links.items() if plain_role(role) != "judge"},
         }  # fmt: skip
-        return {name: value for name, value in packed.items() if value}
+        chunk.add({name: value for name, value in packed.items() if value}, used)
 
     def _add_to_index(self, row: SampleRow, asked: Sequence[Turn], is_new: bool, *, broken: bool) -> None:
         item = self._items.setdefault((row.task, row.id), len(self._items))

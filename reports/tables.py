@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from evalsuite.errors import UsageError
 from evalsuite.records import Audit, Estimate, PairEstimate, ValidityRow
 from evalsuite.reports.evidence import Evidence
-from evalsuite.reports.figures import reading
+from evalsuite.reports.forest import reading
 from evalsuite.reports.formatting import count, difference, direction, interval, number, spoken
 
 if TYPE_CHECKING:

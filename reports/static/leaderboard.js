@@ -42,9 +42,7 @@ const setUpBoard = () => {
   follow();
 
   document.getElementById("save-json").addEventListener("click", async () => {
-    const packed = atob(document.getElementById("board-json").textContent.trim());
-    const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    save("leaderboard.json", new Blob([await new Response(stream).text()], { type: "application/json" }));
+    const content = await unpack(document.getElementById("board-json").textContent);
+    save("leaderboard.json", new Blob([content], { type: "application/json" }));
   });
 };

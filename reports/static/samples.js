@@ -1,18 +1,10 @@
 // The browser of samples: an index in memory, texts unpacked chunk by chunk, a list that draws only what is seen.
 
-const unpack = async (holder) => {
-  const packed = atob(holder.textContent.trim());
-  const bytes = new Uint8Array(packed.length);
-  for (let i = 0; i < packed.length; i += 1) bytes[i] = packed.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).json();
-};
-
-const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
-
 const ENTRY = 72;
 const FLAG = { ordersDisagree: 1, harmful: 2, brokenAnswer: 4 };
 const OUTCOME_WORDS = { better: ["Better", "good"], even: ["Even", ""], worse: ["Worse", "bad"], unscored: ["Unscored", "open"], "": ["", ""] };
+
+const partsOf = (holder) => holder.textContent.trim().split(" ");
 
 class SampleStore {
   constructor(index) {
@@ -20,8 +12,6 @@ class SampleStore {
     this.rows = index.columns.item.length;
     this.holders = [...document.querySelectorAll("script[data-chunk]")];
     this.parsed = new Map();
-    this.searchable = [];
-    this.names = index.ids.map((id) => id.toLowerCase());
   }
 
   of(column, row) { return this.index.columns[column][row]; }
@@ -57,16 +47,22 @@ class SampleStore {
   async chunk(number) {
     if (!this.parsed.has(number)) {
       if (this.parsed.size > 12) this.parsed.delete(this.parsed.keys().next().value);
-      this.parsed.set(number, unpack(this.holders[number]));
+      this.parsed.set(number, this.unpacked(number));
     }
     return this.parsed.get(number);
+  }
+
+  async unpacked(number) {
+    const [content, rows] = await Promise.all(partsOf(this.holders[number]).map(unpack));
+    const { ends, texts } = readTexts(content);
+    return { rows: JSON.parse(rows), text: (place) => texts.slice(ends[place - 1] ?? 0, ends[place]) };
   }
 
   async row(row) {
     const number = this.chunkOf(row);
     const chunk = await this.chunk(number);
-    const text = (place) => (place === null || place === undefined ? null : Array.isArray(place) ? { text: chunk.s[place[0]], cut: place[1] } : { text: chunk.s[place], cut: 0 });
-    return { ...chunk.r[row - this.index.firsts[number]], text };
+    const text = (place) => (place === null || place === undefined ? null : Array.isArray(place) ? { text: chunk.text(place[0]), cut: place[1] } : { text: chunk.text(place), cut: 0 });
+    return { ...chunk.rows[row - this.index.firsts[number]], text };
   }
 
   // Rows of the same sample stand together.
@@ -78,27 +74,10 @@ class SampleStore {
     for (let other = start; other < this.rows && this.of("item", other) === item; other += 1) found.push(other);
     return found;
   }
-
-  // Lower-case texts of a chunk and which row uses which.
-  async searchableChunk(number) {
-    if (!this.searchable[number]) {
-      const chunk = await unpack(this.holders[number]);
-      const own = chunk.r.map((row) => {
-        const places = [...(row.p ?? []).map((turn) => turn[1]), ...(row.a ?? []).flatMap((side) => [side.t, side.e]), ...(row.v ?? []).map((verdict) => verdict.reason), ...(row.d ?? []).map((pair) => pair[1])];
-        return Uint32Array.from(places.filter((place) => place !== undefined && place !== null).map((place) => (Array.isArray(place) ? place[0] : place)));
-      });
-      this.searchable[number] = { texts: chunk.s.map((text) => text.toLowerCase()), own };
-    }
-    return this.searchable[number];
-  }
-
-  async warm() {
-    for (let number = 0; number < this.holders.length; number += 1) { await this.searchableChunk(number); if (number % 4 === 3) await pause(); }
-  }
 }
 
 // `word "two words"` → the parts that all have to occur.
-const searchTerms = (query) => [...query.toLowerCase().matchAll(/"([^"]+)"?|(\S+)/g)].map((match) => match[1] ?? match[2]).filter(Boolean);
+const searchTerms = (query) => [...folded(query).matchAll(/"([^"]+)"?|(\S+)/g)].map((match) => match[1] ?? match[2]).filter(Boolean);
 
 class SampleBrowser {
   constructor(store) {
@@ -109,6 +88,10 @@ class SampleBrowser {
     this.terms = [];
     this.generation = 0;
     this.opened = new Set();
+    this.hits = null;
+    this.share = 1;
+    const failed = (words) => { this.get("preparing").textContent = `Search does not work here: ${words}.`; };
+    this.search = new TextSearch(store.holders, store.index.firsts, (share) => this.prepared(share), failed);
     this.fillFilters();
     this.listen();
   }
@@ -133,7 +116,6 @@ class SampleBrowser {
     this.get("harmful").addEventListener("change", () => { this.draw(); if (this.selected >= 0) this.show(this.selected); });
     let timer = 0;
     this.get("search").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => this.refresh(), 60); });
-    this.get("search").addEventListener("focus", () => this.store.warm(), { once: true });
     const list = this.get("list");
     list.addEventListener("scroll", () => this.draw());
     list.addEventListener("click", (event) => { const entry = event.target.closest("[data-row]"); if (entry) this.choose(Number(entry.dataset.row), { narrow: true }); });
@@ -197,54 +179,52 @@ class SampleBrowser {
     return rows.sort((a, b) => values[a] - values[b] || a - b);
   }
 
-  async refresh() {
-    const generation = (this.generation += 1);
-    const passes = this.passes();
-    let rows = [];
-    for (let row = 0; row < this.store.rows; row += 1) if (passes(row)) rows.push(row);
-    this.terms = searchTerms(this.get("search").value);
-    if (this.terms.length) rows = await this.matching(rows, generation);
-    if (generation !== this.generation) return;
-    this.order = this.sorted(rows);
-    this.count();
+  // Looks again at filters, order and search words; rows that hold the words arrive as they are found.
+  refresh() {
+    this.generation += 1;
     this.get("list").scrollTop = 0;
-    this.draw();
-    document.documentElement.dataset.samples = `${generation}:${this.order.length}`;
+    const terms = searchTerms(this.get("search").value);
+    const same = terms.join("\n") === this.terms.join("\n");
+    this.terms = terms;
+    if (!same && terms.length) this.look(terms);
+    if (!same && !terms.length) { this.search.forget(); this.hits = null; this.share = 1; }
+    if (same || !terms.length) this.list();
   }
 
-  async matching(rows, generation) {
-    const found = [];
-    const { firsts } = this.store.index;
-    let place = 0;
-    let clock = performance.now();
-    for (let number = 0; number < firsts.length; number += 1) {
-      const end = firsts[number + 1] ?? this.store.rows;
-      const from = place;
-      while (place < rows.length && rows[place] < end) place += 1;
-      if (place === from) continue;
-      const { texts, own } = this.store.searchable[number] ?? await this.store.searchableChunk(number);
-      const hits = this.terms.map((term) => texts.map((text) => text.includes(term)));
-      for (let k = from; k < place; k += 1) {
-        const row = rows[k];
-        const name = this.store.names[this.store.of("item", row)];
-        const mine = own[row - firsts[number]];
-        if (this.terms.every((term, t) => name.includes(term) || mine.some((text) => hits[t][text]))) found.push(row);
-      }
-      if (performance.now() - clock > 200) {
-        this.get("status-line").textContent = `Searching: ${found.length.toLocaleString()} found so far …`;
-        await pause();
-        if (generation !== this.generation) return [];
-        clock = performance.now();
-      }
-    }
-    return found;
+  look(terms) {
+    this.hits = new Uint8Array(this.store.rows);
+    this.share = 0;
+    let listed = performance.now();
+    this.search.find(terms, (rows, share) => {
+      for (const row of rows) this.hits[row] = 1;
+      this.share = share;
+      if (share < 1 && performance.now() - listed < 200) return;
+      this.list();
+      listed = performance.now();
+    });
+  }
+
+  list() {
+    const passes = this.passes();
+    const rows = [];
+    for (let row = 0; row < this.store.rows; row += 1) if ((!this.hits || this.hits[row]) && passes(row)) rows.push(row);
+    this.order = this.sorted(rows);
+    this.count();
+    this.draw();
+    if (this.share === 1) document.documentElement.dataset.samples = `${this.generation}:${this.order.length}`;
   }
 
   count() {
     const all = this.store.rows;
     const shown = this.order.length;
-    this.get("status-line").textContent = shown === all ? `${all.toLocaleString()} rows` : `${shown.toLocaleString()} of ${all.toLocaleString()} rows`;
-    this.get("nothing").hidden = shown > 0;
+    const found = shown === all ? `${all.toLocaleString()} rows` : `${shown.toLocaleString()} of ${all.toLocaleString()} rows`;
+    this.get("status-line").textContent = this.share < 1 ? `${found}, ${Math.floor(100 * this.share)} % of the texts searched so far` : found;
+    this.get("nothing").hidden = shown > 0 || this.share < 1;
+  }
+
+  prepared(share) {
+    this.get("preparing").textContent = share < 1 ? `Preparing search: ${Math.floor(100 * share)} %` : "";
+    if (share === 1) document.documentElement.dataset.searchable = "yes";
   }
 
   hides(row) {
@@ -312,10 +292,9 @@ class SampleBrowser {
 const setUpSamples = async () => {
   const holder = document.getElementById("sample-index");
   if (!holder) return;
-  const browser = new SampleBrowser(new SampleStore(await unpack(holder)));
-  await browser.refresh();
+  const browser = new SampleBrowser(new SampleStore(JSON.parse(await unpack(holder.textContent))));
+  browser.refresh();
   if (!browser.followAddress() && browser.order.length) await browser.choose(browser.order[0], { quiet: true });
-  new IntersectionObserver((entries, observer) => {
-    if (entries.some((entry) => entry.isIntersecting)) { observer.disconnect(); setTimeout(() => browser.store.warm(), 300); }
-  }).observe(document.getElementById("show"));
+  // After the first view, so that it is not delayed; a reader needs longer to find the field than the workers to unpack.
+  setTimeout(() => browser.search.start());
 };

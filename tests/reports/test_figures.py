@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from synthetic_run import make_run
 
-from evalsuite.reports import figures
+from evalsuite.reports import estimate_figures
+from evalsuite.reports.arms import Arms
 from evalsuite.reports.evidence import Evidence
-from evalsuite.reports.figures import Figure, forests, intervals, reading
+from evalsuite.reports.figures import Figure
+from evalsuite.reports.forest import forests, reading
 from evalsuite.reports.gate_figures import trajectories
 from evalsuite.reports.html import report_figures
 from evalsuite.reports.notebook import charts
@@ -73,8 +75,9 @@ def test_a_difference_is_read_from_its_interval(
 
 
 def test_many_arms_become_one_ranked_board(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "MOST_ARMS", 1)
-    board = next(figure for figure in intervals(evidence) if "safety" in figure.key)
+    monkeypatch.setattr(estimate_figures, "MOST_ARMS", 1)
+    drawn = estimate_figures.estimate_figures(evidence, Arms.of(evidence))
+    board = next(figure for figure in drawn if "safety" in figure.key)
     values = [row["value"] for row in board.rows]
     assert values == sorted(values)
     assert len(values) == 3

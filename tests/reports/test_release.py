@@ -6,10 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from evalsuite.data import DataFiles
+from evalsuite.engine.directory import Run
 from evalsuite.gate.result import GateResult, GuardrailVerdict, MetricVerdict
 from evalsuite.records import PairEstimate
 from evalsuite.reports.evidence import Evidence
-from evalsuite.reports.release import foreign_verdict, from_gate, judge, readings, warnings
+from evalsuite.reports.release import foreign_verdict, from_gate, judge, notes, readings, warnings
+from evalsuite.tasks.hh.prompts import load_split
 
 
 def pair(low: float | None, high: float | None, *, higher: bool | None = True) -> PairEstimate:
@@ -119,7 +122,30 @@ def test_weak_judges_and_lost_questions_stand_beside_the_verdict(run_path: Path)
     words = " ".join(text for _, text in warnings(Evidence.read([run_path])))
     assert "swap consistency of judge-7b" in words
     assert "no usable answer" in words
-    assert "The judge is small" in words
+
+
+def test_findings_of_the_verdict_are_not_told_twice(run_path: Path) -> None:
+    evidence = Evidence.read([run_path])
+    told = warnings(evidence)
+    said = f"audit swap consistency failed: {evidence.audits[0].explanation}"
+    assert set(told) - set(warnings(evidence, said)) == {entry for entry in told if "swap consistency" in entry[1]}
+
+
+def test_notes_on_data_are_no_warnings_but_sample_data_is_one(run_path: Path) -> None:
+    evidence = Evidence.read([run_path])
+    data = DataFiles("hh_winrate")
+    list(load_split(data, "sample"))
+    (run,) = evidence.runs
+    manifest = msgspec.structs.replace(run.manifest, notes=[*run.manifest.notes, *data.notes])
+    evidence = replace(evidence, runs=(Run(run.path, manifest),))
+    assert notes(evidence) == ["The judge is small: read its audit before its verdicts."]
+    assert [words for _, words in warnings(evidence) if "demonstration" in words] == data.notes
+
+
+def test_several_findings_are_listed_one_by_one() -> None:
+    answer = from_gate({**gate("invalid"), "problems": ["the data differ", "the judge changed"]})
+    assert answer.summary == "2 findings forbid a verdict:"
+    assert answer.reasons == ("the data differ", "the judge changed")
 
 
 def test_a_verdict_about_other_models_is_called_out(run_path: Path) -> None:

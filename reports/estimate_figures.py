@@ -1,0 +1,139 @@
+"""Estimates with their intervals, a figure per task; a heat map where there are too many for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalsuite.records import Estimate
+from evalsuite.reports.arms import Arms
+from evalsuite.reports.evidence import Evidence
+from evalsuite.reports.figures import MOST_ARMS, MOST_ROWS, Figure, scaled, slug
+from evalsuite.reports.formatting import direction, is_percent, spoken
+from evalsuite.reports.heat_map import heat_map
+from evalsuite.reports.palette import SERIES
+
+MOST_POINTS = 60
+"""More estimates of one metric by slice than this are drawn as a heat map, without their intervals."""
+
+
+def estimate_figures(evidence: Evidence, arms: Arms) -> list[Figure]:
+    """For each task its shares with intervals, and a heat map of every metric with too many slices and arms for that."""
+    found = []
+    for task in evidence.tasks:
+        rows = [row for row in evidence.estimates if row.task == task and row.value is not None]
+        maps = [metric for metric in dict.fromkeys(row.metric for row in rows) if _is_matrix(_sliced(rows, metric))]
+        shares = [row for row in rows if is_percent(row.scale) and not (row.metric in maps and row.slice is not None)]
+        found += _task_intervals(task, shares, arms)
+        found += [_matrix(task, metric, _sliced(rows, metric), arms) for metric in maps]
+    return found
+
+
+def _sliced(rows: Sequence[Estimate], metric: str) -> list[Estimate]:
+    return [row for row in rows if row.metric == metric and row.slice is not None]
+
+
+def _is_matrix(rows: Sequence[Estimate]) -> bool:
+    """Whether a heat map shows these better than points: there are too many, or they have no intervals to show."""
+    if len({row.model for row in rows}) < 3 or len({row.slice for row in rows}) < 2:
+        return False
+    return len(rows) > MOST_POINTS or all(row.low is None for row in rows)
+
+
+def _matrix(task: str, metric: str, rows: Sequence[Estimate], arms: Arms) -> Figure:
+    """One metric of every arm in every slice, in the order in which the task names them."""
+    data = tuple({"model": row.model, "slice": row.slice, "value": scaled(row.value, row.scale), "low": scaled(row.low, row.scale),
+                  "high": scaled(row.high, row.scale), "n": row.n} for row in rows)  # fmt: skip
+    slices = list(dict.fromkeys(str(row["slice"]) for row in data))
+    models = arms.ordered([row["model"] for row in data])
+    percent, better = is_percent(rows[0].scale), rows[0].higher_is_better
+    values = [row["value"] for row in data if row["value"] is not None]
+    domain = (0.0, 100.0) if percent else (min(values), max(values))
+    unit = "per cent" if percent else rows[0].scale
+    names = {"value": "value", "rows": models, "columns": slices, "domain": domain, "title": unit}
+    form = ".1f" if percent else ".3~g"
+    words = (f"{row['model']}, {row['slice']}: {row['value']:.3g}" for row in data[:40])
+    way = {True: " Darker is better.", False: " Paler is better.", None: ""}[better]
+    return Figure(
+        key=f"matrix-{slug(task)}-{slug(metric)}",
+        title=f"{task}: {spoken(metric)} of every model in every slice",
+        caption=f"Means in {unit}.{way} The intervals, where there are any, are in the table.",
+        alternative="; ".join(words) + ".",
+        spec=heat_map(x="slice", y="model", form=form, numbers=len(slices) <= 14, **names),
+        narrow=heat_map(x="model", y="slice", form=form, numbers=len(models) <= 5,
+                        **{**names, "rows": slices, "columns": models}),
+        rows=data,
+    )  # fmt: skip
+
+
+def _task_intervals(task: str, rows: list[Estimate], arms: Arms) -> list[Figure]:
+    """Points with intervals; arms have a colour and a shape."""
+    metrics = list(dict.fromkeys(row.metric for row in rows))
+    rows.sort(key=lambda row: (metrics.index(row.metric), row.slice is not None))
+    models = arms.ordered([row.model for row in rows])
+    if not rows:
+        return []
+    if len(models) > MOST_ARMS:
+        whole = [row for row in rows if row.slice is None]
+        first = [row for row in whole if row.metric == whole[0].metric]
+        return [_board(task, first)] if len(first) > 1 else []
+    data = tuple(
+        {
+            "label": f"{spoken(row.metric)}{f' ({row.slice})' if row.slice else ''} {direction(row.higher_is_better)}",
+            "model": row.model, "value": scaled(row.value, row.scale), "low": scaled(row.low, row.scale),
+            "high": scaled(row.high, row.scale), "n": row.n,
+        }
+        for row in rows
+    )  # fmt: skip
+    data = data[: MOST_ROWS * len(models)]
+    order = list(dict.fromkeys(row["label"] for row in data))
+    y = {"field": "label", "type": "nominal", "sort": order, "title": None}
+    offset = {"field": "model", "type": "nominal", "scale": {"domain": models}}
+    spec = {
+        "height": {"step": max(20, 13 * len(models)), "for": "position"},
+        "encoding": {"y": y, "yOffset": offset, "color": arms.colour(models)},
+        "layer": _points("per cent", arms.shape(models)),
+    }
+    return [_interval_figure(task, data, spec)]
+
+
+def _points(unit: str, shape: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    x = {"type": "quantitative", "title": unit, "scale": {"zero": False}, "axis": {"tickCount": 8}}
+    drawn = {"x": {"field": "value", **x}, **({"shape": dict(shape)} if shape else {})}
+    return [
+        {
+            "mark": {"type": "rule", "strokeWidth": 2.5},
+            "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}},
+        },
+        {"mark": {"type": "point", "filled": True, "size": 80, "opacity": 1}, "encoding": drawn},
+    ]
+
+
+def _board(task: str, rows: Sequence[Estimate]) -> Figure:
+    """One metric of many arms, best first."""
+    better = rows[0].higher_is_better is not False
+    ranked = sorted(rows, key=lambda row: row.value or 0.0, reverse=better)
+    data = tuple({"label": row.model, "value": scaled(row.value, row.scale), "low": scaled(row.low, row.scale),
+                  "high": scaled(row.high, row.scale), "n": row.n} for row in ranked)  # fmt: skip
+    y = {"field": "label", "type": "nominal", "sort": [row.model for row in ranked], "title": None}
+    spec = {
+        "height": {"step": 22},
+        "encoding": {"y": y, "color": {"value": SERIES[0]}},
+        "layer": _points(f"{spoken(rows[0].metric)}, per cent", None),
+    }
+    return _interval_figure(task, data, spec)
+
+
+def _interval_figure(task: str, data: tuple[Mapping[str, Any], ...], spec: Mapping[str, Any]) -> Figure:
+    words = (
+        f"{' '.join(filter(None, (row['label'].strip(), row.get('model'))))}: {row['value']:.1f}" for row in data[:20]
+    )
+    level = "Points are estimates, lines their intervals. Arrows say which way is better."
+    return Figure(
+        key=f"intervals-{slug(task)}",
+        title=f"{task}: estimates",
+        caption=f"{level} Overlapping intervals do not mean that a difference is not there: see the paired differences.",
+        alternative="Per cent. " + "; ".join(words) + ".",
+        spec=spec,
+        rows=data,
+    )

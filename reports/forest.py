@@ -1,0 +1,124 @@
+"""The forest plot: paired differences with their intervals, sorted by effect, right is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalsuite.records import PairEstimate
+from evalsuite.reports.evidence import Evidence
+from evalsuite.reports.figures import MOST_ROWS, Figure, scaled, slug
+from evalsuite.reports.formatting import is_percent, spoken
+from evalsuite.reports.palette import INK, LOSE, MUTED, WIN
+
+
+def reading(low: float | None, high: float | None, higher_is_better: bool | None) -> str:
+    """What an interval of a difference says: `better`, `worse`, `not separable`, or `n/a`."""
+    if low is None or high is None or higher_is_better is None:
+        return "n/a"
+    if low > 0:
+        return "better" if higher_is_better else "worse"
+    if high < 0:
+        return "worse" if higher_is_better else "better"
+    return "not separable"
+
+
+def _where(task: str, metric: str, slice_name: str | None) -> str:
+    return f"{task}: {spoken(metric)}{f' ({slice_name})' if slice_name else ''}"
+
+
+def _forest_row(pair: PairEstimate, evidence: Evidence, several: bool) -> dict[str, Any]:
+    """One difference, turned so that right is better for metrics that should be low."""
+    sign = -1 if pair.higher_is_better is False else 1
+    ends = [None if end is None else sign * (scaled(end, pair.scale) or 0.0) for end in (pair.low, pair.high)]
+    low, high = ends if sign > 0 else ends[::-1]
+    margin = evidence.task(pair.task).metric(pair.metric).margin
+    value = scaled(pair.difference, pair.scale)
+    flipped = " (fewer is better)" if sign < 0 else ""
+    return {
+        "row": f"{pair.model}{f' against {pair.baseline}' if several else ''}",
+        "metric": f"{_where(pair.task, pair.metric, pair.slice)}{flipped}",
+        "improvement": None if value is None else sign * value,
+        "low": low,
+        "high": high,
+        "margin": None if margin is None else -(scaled(margin, pair.scale) or 0.0),
+        "reading": reading(pair.low, pair.high, pair.higher_is_better),
+        "n": pair.n,
+    }
+
+
+def forests(evidence: Evidence) -> list[Figure]:
+    """Paired differences, largest improvement first: one figure for shares, one for each other scale."""
+    groups: dict[str, list[PairEstimate]] = {}
+    for pair in evidence.pairs:
+        if pair.difference is not None and pair.higher_is_better is not None:
+            groups.setdefault("percentage points" if is_percent(pair.scale) else pair.scale, []).append(pair)
+    return [_forest(unit, pairs, evidence) for unit, pairs in groups.items()]
+
+
+def _forest(unit: str, pairs: Sequence[PairEstimate], evidence: Evidence) -> Figure:
+    several = len({pair.baseline for pair in pairs}) > 1
+    whole = [pair for pair in pairs if pair.slice is None]
+    rows = [_forest_row(pair, evidence, several) for pair in (whole if len(pairs) > MOST_ROWS and whole else pairs)]
+    rows.sort(key=lambda row: -(row["improvement"] or 0.0))
+    shown = sorted(rows, key=lambda row: -abs(row["improvement"] or 0.0))[:MOST_ROWS] if len(rows) > MOST_ROWS else rows
+    shown = [row for row in rows if row in shown]
+    one = len({row["row"] for row in rows}) == 1
+    for row in shown:
+        row["label"] = row["metric"] if one else f"{row['metric']} — {row['row']}"
+    order = list(dict.fromkeys(row["label"] for row in shown))
+    left_out = (
+        f" The {len(shown)} largest on the whole are drawn; the table has all {len(pairs)}."
+        if len(shown) < len(pairs)
+        else ""
+    )
+    who = f" of {pairs[0].model}" if one else ""
+    against = "" if several else f" against {pairs[0].baseline}"
+    return Figure(
+        key=f"forest-{slug(unit)}",
+        title=f"Improvement{who}{against}, in {unit}",
+        caption="Right of zero is better. The line is the interval of the paired difference; the small tick is the "
+        f"margin a release gate would allow. Triangles are separable from zero, circles are not.{left_out}",
+        alternative="; ".join(_forest_words(row) for row in shown[:12]) + ".",
+        spec=_forest_spec(order, unit),
+        narrow=_forest_spec(order, unit, labels_above=True),
+        rows=tuple({name: value for name, value in row.items() if name not in ("row", "metric")} for row in shown),
+    )
+
+
+def _forest_words(row: Mapping[str, Any]) -> str:
+    return f"{row['label']}: {row['improvement']:+.3g} [{row['low']:.3g}, {row['high']:.3g}], {row['reading']}" if (
+        row["low"] is not None and row["high"] is not None
+    ) else f"{row['label']}: {row['improvement']:+.3g}, no interval"  # fmt: skip
+
+
+def _forest_spec(order: Sequence[str], unit: str, *, labels_above: bool = False) -> dict[str, Any]:
+    states = ["better", "not separable", "worse"]
+    colour = {
+        "field": "reading",
+        "type": "nominal",
+        "scale": {"domain": states, "range": [WIN, MUTED, LOSE]},
+        "title": None,
+    }
+    shape = {**colour, "scale": {"domain": states, "range": ["triangle-right", "circle", "triangle-left"]}}
+    axis = {"labels": False} if labels_above else {"labelLimit": 430}
+    y = {"field": "label", "type": "nominal", "sort": list(order), "title": None, "axis": axis}
+    x = {"type": "quantitative", "title": f"improvement ({unit})", "axis": {"tickCount": 5 if labels_above else 9}}
+    whole = {"y": {"value": 0}, "y2": {"value": "height"}}
+    layers = [
+        ({"type": "rule", "color": INK, "strokeWidth": 1}, {"x": {"datum": 0, **x}, **whole}),
+        ({"type": "tick", "color": MUTED, "thickness": 2, "height": 12}, {"x": {"field": "margin", **x}}),
+        ({"type": "rule", "strokeWidth": 2.5}, {"x": {"field": "low", **x}, "x2": {"field": "high"}, "color": colour}),
+        (
+            {"type": "point", "filled": True, "size": 110, "opacity": 1},
+            {"x": {"field": "improvement", **x}, "color": colour, "shape": shape},
+        ),
+    ]
+    if labels_above:
+        label = {"type": "text", "align": "left", "dy": -16, "fontSize": 11, "limit": 325}
+        layers.append((label, {"x": {"value": 0}, "text": {"field": "label"}}))
+    return {
+        "height": {"step": 46 if labels_above else 28},
+        "encoding": {"y": y},
+        "layer": [{"mark": mark, "encoding": encoding} for mark, encoding in layers],
+    }
