@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -63,14 +63,18 @@ def _models(task: ImportedTask) -> list[str]:
 
 def _add_samples(columns: dict[str, list[Any]], task: ImportedTask) -> None:
     encode = msgspec.json.encode
-    for row in task.rows:
-        score, sample = row.score, row.sample
-        values = (
-            task.name, sample.id, sample.cluster or sample.id, score.slice, row.model, score.metric, score.value,
-            score.status, score.order, score.judge, encode(score.links).decode(), encode(score.detail).decode(),
-        )  # fmt: skip
-        for name, value in zip(SAMPLE_COLUMNS, values, strict=True):
-            columns[name].append(value)
+    scores, samples = [row.score for row in task.rows], [row.sample for row in task.rows]
+    found: dict[str, Iterable[Any]] = {
+        "task": [task.name] * len(task.rows),
+        "id": (sample.id for sample in samples),
+        "cluster": (sample.cluster or sample.id for sample in samples),
+        "model": (row.model for row in task.rows),
+        "score": (score.value for score in scores),
+        "links": (encode(score.links).decode() for score in scores),
+        "detail": (encode(score.detail).decode() for score in scores),
+    }
+    for name, column in columns.items():
+        column.extend(found[name] if name in found else (getattr(score, name) for score in scores))
 
 
 def _validity(task: ImportedTask) -> list[ValidityRow]:
@@ -111,11 +115,14 @@ def _manifest_models(log: ImportedLog) -> Iterator[dict[str, Any]]:
     """Models under test, known by their scores and figures, and baselines, known by name only."""
     labels = list(dict.fromkeys(label for task in log.tasks for label in _models(task)))
     baselines = list(dict.fromkeys(task.baseline for task in log.tasks if task.baseline))
+    scores = defaultdict(list)
+    for task in log.tasks:
+        for row in task.rows:
+            score = row.score
+            scores[row.model].append((task.name, row.sample.id, score.metric, score.value, score.status))
     for label in labels:
-        rows = [(task.name, row) for task in log.tasks for row in task.rows if row.model == label]
         figures = [estimate for task in log.tasks for estimate in task.estimates if estimate.model == label]
-        scores = [(task, row.sample.id, row.score.metric, row.score.value, row.score.status) for task, row in rows]
-        content = msgspec.json.encode([scores, figures])
+        content = msgspec.json.encode([scores[label], figures])
         yield {
             "label": label,
             "spec": f"imported:{log.source}",

@@ -148,15 +148,15 @@ class ScoreBook:
 
 
 class _Column:
-    """The scores of one metric of one arm, side by side: ids, clusters, slices, values (0 where `usable` is not set), and
-    the encoded whole."""
+    """The scores of one metric of one arm, side by side: ids, clusters, numbers of the slices, values (0 where `usable` is
+    not set), and the encoded whole."""
 
     __slots__ = ("clusters", "encoded", "ids", "slices", "usable", "values")
 
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.clusters: list[str] = []
-        self.slices: list[str | None] = []
+        self.slices = array("i")
         self.values = array("d")
         self.usable = bytearray()
         self.encoded: list[bytes] = []
@@ -174,12 +174,12 @@ class TaskScores:
         self._models = tuple(dict.fromkeys(models))
         self._by_arm: dict[tuple[str, str], _Column] = defaultdict(_Column)
         self._slices: dict[str, dict[str | None, None]] = defaultdict(lambda: {None: None})
-        names: dict[str | None, str | None] = {}
+        self._numbers: dict[str | None, int] = {}
         for model, sample, score in rows:
             column = self._by_arm[score.metric, model]
             column.ids.append(sample.id)
             column.clusters.append(sample.cluster or sample.id)
-            column.slices.append(names.setdefault(score.slice, score.slice))
+            column.slices.append(self._numbers.setdefault(score.slice, len(self._numbers)))
             column.values.append(score.value or 0.0)
             column.usable.append(score.status == "ok")
             column.encoded.append(_encode(score))
@@ -206,7 +206,7 @@ class TaskScores:
         values = np.array(column.values, dtype=float)
         usable = np.array(column.usable, dtype=bool)
         if slice is not None:
-            usable &= np.fromiter((name == slice for name in column.slices), dtype=bool, count=len(values))
+            usable &= np.array(column.slices, dtype=np.int32) == self._numbers.get(slice, -1)
         chosen = np.flatnonzero(usable)
         return (
             values[chosen],

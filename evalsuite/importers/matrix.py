@@ -140,9 +140,12 @@ def _check_stage(trained: dict[int, str], stage: int, trained_on: str, where: st
 
 
 def _rows(cells: Mapping[tuple[int, str], Mapping[str, float]]) -> Iterator[ImportedRow]:
+    samples: dict[tuple[str, str], Sample] = {}
     for (stage, dataset), items in sorted(cells.items()):
         for item, score in items.items():
-            sample = Sample(id=f"{dataset}/{item}", data={}, slice=dataset)
+            sample = samples.get((dataset, item))
+            if sample is None:
+                sample = samples[dataset, item] = Sample(id=f"{dataset}/{item}", data={}, slice=dataset)
             yield ImportedRow(f"stage {stage}", sample, Score(metric="score", value=score, slice=dataset))
 
 
