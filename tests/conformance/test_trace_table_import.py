@@ -48,7 +48,7 @@ def test_diagonal_and_final_row_give_op_and_bwt(tmp_path: Path, row: str, form: 
     assert all(figure["low"] is None and figure["high"] is None for figure in found.values())
 
 
-@pytest.mark.parametrize(
+TRIANGLES = pytest.mark.parametrize(
     ("text", "expected"),
     [
         (
@@ -68,10 +68,28 @@ def test_diagonal_and_final_row_give_op_and_bwt(tmp_path: Path, row: str, form: 
     ],
     ids=["SeqFT", "Replay"],
 )  # fmt: skip
+
+
+@TRIANGLES
 def test_full_triangles_give_every_figure_without_intervals(
     tmp_path: Path, text: str, expected: dict[str, float]
 ) -> None:
     found = imported(tmp_path, "triangle", triangle(text), "matrix", ORDERS[""])
+    for metric, value in expected.items():
+        assert found[metric]["value"] == pytest.approx(value, abs=1e-5)
+        assert found[metric]["low"] is None
+        assert found[metric]["high"] is None
+
+
+@TRIANGLES
+def test_full_triangles_as_result_files_give_the_same(tmp_path: Path, text: str, expected: dict[str, float]) -> None:
+    matrix = triangle(text)
+    for t, i in zip(*np.nonzero(~np.isnan(matrix)), strict=True):
+        cell = tmp_path / f"results-{t}-{i}-{ORDERS[''][i]}.json"
+        cell.write_text(json.dumps({"eval": float(matrix[t, i]), "prompts": [], "results": [], "labels": []}))
+    assert main(["import", "trace", str(tmp_path), "-o", str(tmp_path / "run")]) == 0
+    content = json.loads((tmp_path / "run" / "results.json").read_text())
+    found = {row["metric"]: row for row in content["estimates"] if row["model"] == "sequence"}
     for metric, value in expected.items():
         assert found[metric]["value"] == pytest.approx(value, abs=1e-5)
         assert found[metric]["low"] is None
