@@ -83,7 +83,10 @@ def read_completion(body: bytes, model: str | None, *, wants_logprobs: bool = Fa
 
 
 def read_reward(body: bytes, model: str | None) -> Reading:
-    """Read the reply of `/classify` (`probs`) or `/pooling` (`data`): one finite number for one conversation."""
+    """Read the reply of `/classify` (`probs`) or `/pooling` (`data`): one finite number for one conversation.
+
+    NaN, an infinity, or the null that some servers write for them is `unparsed`: the model answered, with no usable value.
+    """
     try:
         reply = decode_reply(body, model)
         data = reply.get("data")
@@ -96,9 +99,12 @@ def read_reward(body: bytes, model: str | None) -> Reading:
             raise Unreadable(message, worth_retrying=False)
         value = values[0] if isinstance(values, list) and values else values
         reward = finite(value)
-        if reward is None:
-            raise Unreadable(f"the score is not a finite number: {quote(repr(value))}")
-        return Reading(Completion(status="ok", reward=reward, **_usage(reply)))
+        if reward is not None:
+            return Reading(Completion(status="ok", reward=reward, **_usage(reply)))
+        message = f"the score is not a finite number: {quote(repr(value))}"
+        if isinstance(value, float) or (value is None and values):
+            return Reading(Completion(status="unparsed", error=message, **_usage(reply)))
+        raise Unreadable(message)
     except Unreadable as error:
         return Reading(failed(str(error)), error.worth_retrying)
 

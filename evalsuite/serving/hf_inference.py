@@ -94,18 +94,21 @@ class HfModel:
         return [result for result in results if result is not None]
 
     def rewards(self, requests: Sequence[RewardRequest]) -> list[Completion]:
-        """Raw logits of conversations; batched by length, so that little is padded."""
+        """Raw logits of conversations; batched by length, so that little is padded.
+
+        Conversations of the same tokens are scored once: rounding depends on the place in a batch, and would part a tie.
+        """
         encoded = [self._encode(self._render(request.messages, ending=False), special=False) for request in requests]
-        results: list[Completion | None] = [self._refusal(ids) for ids in encoded]
-        waiting = [(i, ids, 0) for i, ids in enumerate(encoded) if results[i] is None]
+        results = [self._refusal(ids) for ids in encoded]
+        places: dict[tuple[int, ...], list[int]] = {}
+        for i, ids in enumerate(encoded):
+            if results[i] is None:
+                places.setdefault(tuple(ids), []).append(i)
+        waiting = [(same[0], encoded[same[0]], 0) for same in places.values()]
         for batch in _by_length(waiting):
-            for (i, ids, _), value in zip(batch, self._reward_batch([ids for _, ids, _ in batch]), strict=True):
-                finite = math.isfinite(value)
-                results[i] = (
-                    Completion(status="ok", reward=value, prompt_tokens=len(ids))
-                    if finite
-                    else _failed(f"the reward is {value}, not a finite number")
-                )
+            for (_, ids, _), value in zip(batch, self._reward_batch([ids for _, ids, _ in batch]), strict=True):
+                for i in places[tuple(ids)]:
+                    results[i] = _reward(value, len(ids))
         return [result for result in results if result is not None]
 
     def _render(self, messages: Sequence[Message], *, ending: bool = True) -> str:
@@ -392,6 +395,12 @@ def _eos_ids(model: HfModel) -> frozenset[int]:
     configured = getattr(model.model.generation_config, "eos_token_id", None)
     listed = configured if isinstance(configured, list) else [configured]
     return frozenset(int(token) for token in (*listed, model.tokenizer.eos_token_id) if token is not None)
+
+
+def _reward(value: float, tokens: int) -> Completion:
+    if not math.isfinite(value):
+        return Completion(status="unparsed", error=f"the reward is {value}, not a finite number", prompt_tokens=tokens)
+    return Completion(status="ok", reward=value, prompt_tokens=tokens)
 
 
 def _failed(reason: str) -> Completion:

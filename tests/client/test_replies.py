@@ -160,27 +160,32 @@ def test_text_in_parts_is_joined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "reward"),
+    ("data", "status", "reward"),
     [
-        ([{"probs": [0.47515952587]}], 0.47515952587),
-        ([{"data": [-3.5]}], -3.5),
-        ([{"data": 2}], 2.0),
-        ([{"probs": [math.nan]}], None),
-        ([{"probs": [math.inf]}], None),
-        ([{"probs": [True]}], None),
-        ([{"probs": ["0.5"]}], None),
-        ([{"probs": []}], None),
-        ([{"probs": [0.1, 0.9]}], None),
-        ([{"probs": [0.1]}, {"probs": [0.2]}], None),
-        ([], None),
-        (None, None),
-        ([{"probs": [10**400]}], None),
+        ([{"probs": [0.47515952587]}], "ok", 0.47515952587),
+        ([{"data": [-3.5]}], "ok", -3.5),
+        ([{"data": 2}], "ok", 2.0),
+        ([{"probs": [math.nan]}], "unparsed", None),
+        ([{"probs": [math.inf]}], "unparsed", None),
+        ([{"probs": [None]}], "unparsed", None),
+        ([{"probs": [True]}], "error", None),
+        ([{"probs": ["0.5"]}], "error", None),
+        ([{"probs": []}], "error", None),
+        ([{"probs": None}], "error", None),
+        ([{}], "error", None),
+        ([{"probs": [0.1, 0.9]}], "error", None),
+        ([{"probs": [0.1]}, {"probs": [0.2]}], "error", None),
+        ([], "error", None),
+        (None, "error", None),
+        ([{"probs": [10**400]}], "error", None),
     ],
 )
-def test_a_reward_is_exactly_one_finite_number(data: object, reward: float | None) -> None:
-    completion = replies.read_reward(json.dumps({"model": "m", "data": data}).encode(), "m").completion
-    assert completion.reward == reward
-    assert completion.status == ("error" if reward is None else "ok")
+def test_a_reward_is_exactly_one_finite_number(data: object, status: str, reward: float | None) -> None:
+    reading = replies.read_reward(json.dumps({"model": "m", "data": data}).encode(), "m")
+    assert (reading.completion.status, reading.completion.reward) == (status, reward)
+    if status == "unparsed":
+        assert not reading.worth_retrying
+        assert "not a finite number" in (reading.completion.error or "")
 
 
 @pytest.mark.parametrize(("status", "advice"), [(401, "API key"), (404, "model name"), (500, "boom")])

@@ -64,3 +64,18 @@ def test_a_half_precision_model_keeps_its_scores_apart(tiny: Path) -> None:
     rounded = torch.tensor(values).bfloat16().float().tolist()
     assert all(value != coarse for value, coarse in zip(values, rounded, strict=True))
     assert len(set(values)) == len(values)
+
+
+def test_conversations_of_the_same_tokens_tie_exactly_also_at_the_edge_of_a_batch(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hf_inference, "TOKENS_PER_BATCH", 300)
+    requests = conversations(30)
+    twins = [
+        RewardRequest(messages=(*request.messages[:-1], Message("assistant", f"{request.messages[-1].content} {word}")))
+        for request in requests
+        for word in ("elsewhere", "otherwise")  # words that the tokenizer does not know
+    ]
+    values = rewards(f"hf:{tiny}", twins)
+    assert values[0::2] == values[1::2]
+    assert len(set(values)) == len(requests)
