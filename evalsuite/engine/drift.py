@@ -6,7 +6,8 @@ only replays asks nothing. A judge that is new asks everything twice, which tell
 
 `judge-drift.jsonl` beside the store keeps one line per question and completed run. A question is known by its fingerprint
 with repeat 0: the judge's identity, the prompt and the sampling parameters. Its first line is the reference; the later ones
-are the evidence, in order. A judge has drifted when the e-process of `stats.reliability.drift_evidence` reaches 20.
+are the evidence, in order. A judge has drifted when the e-process of `stats.reliability.drift_evidence` has reached 20 after
+some run; its baseline is (k + 1) / (n + 2), k of n being the verdicts that changed when a new judge was asked twice.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, chain
 from pathlib import Path
 
 import msgspec
@@ -238,30 +240,34 @@ def _evidence(judged: Rejudged, answered: Mapping[str, str], rows: Sequence[Froz
     from evalsuite.stats.reliability import drift_evidence
 
     references: dict[str, FrozenVerdict] = {}
-    before = []
+    runs: dict[int, list[bool]] = {}
     for row in rows:
         reference = references.setdefault(row.question, row)
         if reference is not row:
-            before.append(row.verdict != reference.verdict)
+            runs.setdefault(row.session, []).append(row.verdict != reference.verdict)
     now = [answered[question] != reference.verdict for question, reference in references.items()]
     asked_twice = [row for row in references.values() if row.again is not None]
     changed = sum(row.verdict != row.again for row in asked_twice)
     rate = (changed + 1) / (len(asked_twice) + 2)
-    evidence = drift_evidence([*before, *now], rate)
+    evidence = drift_evidence([*chain.from_iterable(runs.values()), *now], rate)
+    # Looked at after each run only: within a run the order of the questions is fixed, and a few that are close calls for this
+    # judge could stand together.
+    looks = [evidence.e_values[end - 1] for end in accumulate(map(len, [*runs.values(), now]))]
+    drifted = max(looks) >= evidence.threshold
     share = wilson(sum(now), len(now))
     missing = len(judged.verdicts) - len(answered)
     return Audit(
         task=judged.task,
         name="drift",
         subject=judged.judge,
-        verdict="fail" if evidence.alarm else "pass",
+        verdict="fail" if drifted else "pass",
         value=share.estimate,
         low=share.low,
         high=share.high,
         n=len(now),
         explanation=f"{sum(now)} of {len(now)} verdicts on the drift set differ from the judge's first ones"
         + (f" ({missing} without a verdict)" if missing else "")
-        + f"; largest evidence of drift over {evidence.n} verdicts of all runs: e = {max(evidence.e_values):.3g} (fails at "
-        f"{evidence.threshold:g}), against {changed} of {len(asked_twice)} on asking twice"
-        + (f"; to accept the judge as it is now, remove its lines from {file}" if evidence.alarm else ""),
+        + f"; largest evidence of drift over {len(looks)} run(s): e = {max(looks):.3g} (fails at {evidence.threshold:g}); "
+        f"when new, the judge changed {changed} of {len(asked_twice)} verdicts on being asked twice"
+        + (f"; to accept the judge as it is now, remove its lines from {file}" if drifted else ""),
     )

@@ -14,7 +14,8 @@ import msgspec
 from evalsuite.api import Context
 from evalsuite.errors import DataError
 from evalsuite.judges import parsers
-from evalsuite.judges.pairwise import Order, PairwiseJudge
+from evalsuite.judges.pairwise import Mode, Order, PairwiseJudge
+from evalsuite.judges.pointwise import Mode as RatingMode
 from evalsuite.judges.pointwise import PointwiseJudge
 from evalsuite.judges.upstream import FastChatPairJudge, UpstreamPrompt, read_fastchat_prompts
 from evalsuite.records import GenerationParams, Message, Status, Verdict
@@ -63,8 +64,8 @@ class Comparer(Protocol):
 class OwnGrader:
     """Grading with evalsuite's prompt."""
 
-    def __init__(self, max_tokens: int) -> None:
-        self.judge = PointwiseJudge(rubric="quality", max_tokens=max_tokens)
+    def __init__(self, max_tokens: int, mode: RatingMode = "verdict") -> None:
+        self.judge = PointwiseJudge(rubric="quality", mode=mode, max_tokens=max_tokens)
 
     def prompt_hashes(self) -> dict[str, str]:
         """SHA-256 of the prompts, by name."""
@@ -80,8 +81,8 @@ class OwnGrader:
 class OwnComparer:
     """Comparison with evalsuite's prompt; for the second turn each answer is a model's whole dialogue."""
 
-    def __init__(self, max_tokens: int) -> None:
-        self.judge = PairwiseJudge(max_tokens=max_tokens)
+    def __init__(self, max_tokens: int, mode: Mode = "verdict") -> None:
+        self.judge = PairwiseJudge(mode=mode, max_tokens=max_tokens)
 
     def prompt_hashes(self) -> dict[str, str]:
         """SHA-256 of the prompts, by name."""

@@ -30,7 +30,7 @@ from evalsuite.errors import UsageError
 from evalsuite.judges import folds
 from evalsuite.judges.answers import describe_answer, facts_to_detail
 from evalsuite.judges.drift_set import DRIFT_SET
-from evalsuite.judges.pairwise import Order
+from evalsuite.judges.pairwise import Mode, Order
 from evalsuite.judges.protocol import Judged
 from evalsuite.records import Completion, Status, Verdict
 from evalsuite.tasks.mt_bench.answering import answer_both, turn_status
@@ -64,10 +64,11 @@ class MTBenchPairwise(Task):
 
     class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """`baseline`: published model to compare with when no --baseline is given; `prompts`: path of FastChat's
-        judge_prompts.jsonl; `max_tokens` of a reply; `judge_max_tokens`."""
+        judge_prompts.jsonl; `mode` of our judge (see judges.pairwise); `max_tokens` of a reply; `judge_max_tokens`."""
 
         baseline: str = "gpt-3.5-turbo"
         prompts: str = ""
+        mode: Mode = "verdict"
         max_tokens: int = 1024
         judge_max_tokens: int = 2048
 
@@ -77,7 +78,9 @@ class MTBenchPairwise(Task):
         super().__init__(options)
         limit = self.options.judge_max_tokens
         self.judge: Comparer = (
-            FastChatComparer(Path(self.options.prompts), limit) if self.options.prompts else OwnComparer(limit)
+            FastChatComparer(Path(self.options.prompts), limit)
+            if self.options.prompts
+            else OwnComparer(limit, self.options.mode)
         )
 
     def prompts(self) -> Mapping[str, str]:

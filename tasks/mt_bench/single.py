@@ -27,6 +27,7 @@ from evalsuite.api import (
 )
 from evalsuite.judges.answers import describe_answer, facts_to_detail
 from evalsuite.judges.drift_set import rate_drift_set
+from evalsuite.judges.pointwise import Mode
 from evalsuite.records import Completion, Verdict
 from evalsuite.tasks.mt_bench.answering import answer_both, turn_status
 from evalsuite.tasks.mt_bench.judging import Dialogue, FastChatGrader, Grader, OwnGrader
@@ -61,9 +62,10 @@ class MTBench(Task):
 
     class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """`prompts`: path of FastChat's judge_prompts.jsonl, to judge with the published prompts instead of ours;
-        `max_tokens` of a reply; `judge_max_tokens`."""
+        `mode` of our judge (see judges.pointwise); `max_tokens` of a reply; `judge_max_tokens`."""
 
         prompts: str = ""
+        mode: Mode = "verdict"
         max_tokens: int = 1024
         judge_max_tokens: int = 2048
 
@@ -73,7 +75,9 @@ class MTBench(Task):
         super().__init__(options)
         limit = self.options.judge_max_tokens
         self.grader: Grader = (
-            FastChatGrader(Path(self.options.prompts), limit) if self.options.prompts else OwnGrader(limit)
+            FastChatGrader(Path(self.options.prompts), limit)
+            if self.options.prompts
+            else OwnGrader(limit, self.options.mode)
         )
 
     def prompts(self) -> Mapping[str, str]:

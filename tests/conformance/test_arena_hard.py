@@ -18,6 +18,7 @@ from evalsuite.tasks.arena_hard.scoring import (
     style_difference,
     style_of,
 )
+from evalsuite.tasks.arena_hard.task import ArenaHard
 
 
 @pytest.mark.parametrize(
@@ -43,14 +44,31 @@ def test_the_score_is_the_mean_over_weighted_verdicts() -> None:
     assert weighted_score(rows).value == pytest.approx(5 / 8)
 
 
-def test_the_published_interval_is_given_as_offsets_and_is_a_90_percent_one(data_dir: Path) -> None:
+@pytest.fixture
+def leaderboard(data_dir: Path) -> dict[str, dict[str, float]]:
+    """The published board of 2024-07-31: model → score, ends of its interval, and the interval as it is printed."""
     path = data_dir / "arena_hard" / "arena_hard_leaderboard_20240731.csv"
     if not path.is_file():
         pytest.skip("the leaderboard is not there")
+    board = {}
     for row in read_rows(path):
-        score, low, high = (float(row[name]) for name in ("score", "rating_q025", "rating_q975"))
-        printed = tuple(float(text) for text in row["CI"].strip("()").split(","))
-        assert printed == pytest.approx((low - score, high - score), abs=0.011)
+        below, above = (float(text) for text in row["CI"].strip("()").split(","))
+        numbers = {name: float(row[name]) for name in ("score", "rating_q025", "rating_q975", "avg_tokens")}
+        board[row["model"]] = {**numbers, "below": below, "above": above}
+    return board
+
+
+def test_the_published_interval_is_printed_as_offsets_from_the_score(leaderboard: dict[str, dict[str, float]]) -> None:
+    assert len(leaderboard) == 60
+    for row in leaderboard.values():
+        offsets = (row["rating_q025"] - row["score"], row["rating_q975"] - row["score"])
+        assert (row["below"], row["above"]) == pytest.approx(offsets, abs=0.011)
+        assert 0 <= row["rating_q025"] <= row["score"] <= row["rating_q975"] <= 100
+
+
+def test_the_published_baseline_ties_with_itself(leaderboard: dict[str, dict[str, float]]) -> None:
+    row = leaderboard[ArenaHard.Options().baseline]
+    assert (row["score"], row["rating_q025"], row["rating_q975"]) == (50.0, 50.0, 50.0)
 
 
 def test_upstreams_bootstrap_covers_90_percent() -> None:

@@ -43,6 +43,14 @@ def test_alpaca_eval_asks_once_in_the_published_order() -> None:
     assert ("apple" in shown(prompts[0], "A")) == (published_order("Name a fruit.") == "AB")
 
 
+def test_the_published_order_shows_the_candidate_first_where_upstream_switches(data_dir: Path) -> None:
+    """In the published annotations of vicuna-7b the judge answered M, M, M, m, m to the first five instructions, and the
+    baseline won them all: it was shown second three times, then first twice."""
+    samples = list(AlpacaEval().load(DataFiles("alpaca_eval", {}, data_dir, offline=True)))
+    orders = [published_order(sample.data["instruction"]) for sample in samples[:5]]
+    assert orders == ["AB", "AB", "AB", "BA", "BA"]
+
+
 def test_the_published_order_is_a_fair_coin_of_the_instruction() -> None:
     orders = [published_order(f"instruction {number}") for number in range(400)]
     assert 160 < orders.count("AB") < 240
