@@ -24,7 +24,8 @@ class Arms:
         tasks: dict[str, set[str]] = {}
         for row in evidence.estimates:
             tasks.setdefault(row.task, set()).add(row.model)
-        names = [*evidence.baselines, *evidence.playing("candidate"), *(row.model for row in evidence.estimates)]
+        named = (*evidence.playing("baseline"), *evidence.playing("candidate"), *evidence.baselines)
+        names = [*named, *(row.model for row in evidence.estimates)]
         places: dict[str, int] = {}
         for name in dict.fromkeys(names):
             beside = {other for arms in tasks.values() if name in arms for other in arms}
@@ -70,7 +71,8 @@ class Arms:
 
     def _painted(self, name: str, part: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
         if name in _CHANNELS and isinstance(part, Mapping) and part.get("type") == "nominal" and "scale" not in part:
-            found = [row[part["field"]] for row in rows if row.get(part.get("field")) is not None]
+            field = str(part.get("field"))
+            found = [row[field] for row in rows if row.get(field) is not None]
             if found and all(isinstance(value, str) and value in self.places for value in found):
                 scale = self._scale(self.ordered(found), SHAPES if name == "shape" else SERIES)
                 return {**part, "scale": scale}

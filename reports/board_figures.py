@@ -46,7 +46,7 @@ def _ratings(board: Mapping[str, Any]) -> Figure | None:
     colour = {
         "field": "group",
         "type": "nominal",
-        "scale": {"domain": ["even", "odd"], "range": [WIN, LOSE]},
+        "scale": {"domain": ["even", "odd"], "range": [SERIES[0], SERIES[7]]},
         "legend": None,
     }
     shape = {**colour, "scale": {"domain": ["even", "odd"], "range": ["circle", "square"]}}
@@ -101,7 +101,7 @@ def _pairs(board: Mapping[str, Any]) -> Figure | None:
         "type": "nominal",
         "sort": order,
         "title": None,
-        "axis": {"labelAngle": -60, "orient": "top", "labelLimit": 150},
+        "axis": {"labelAngle": -60, "orient": "top", "labelLimit": 190},
     }
     y = {"field": "row", "type": "nominal", "sort": order, "title": None}
     states = [_ORDERS[state] for state in (1, 0, -1)]
@@ -145,7 +145,8 @@ def _narrow_pairs(x: Mapping[str, Any], y: Mapping[str, Any], colour: Mapping[st
 
 
 def _written(value: float | None, elo: bool) -> str:
-    return "" if value is None else (f"{value:+.0f}" if elo else f"{100 * value:+.0f}").replace("-", "−")
+    points = None if value is None else round(value if elo else 100 * value)
+    return "" if points is None else f"{points:+d}".replace("-", "−") if points else "0"
 
 
 def _history(board: Mapping[str, Any]) -> Figure | None:

@@ -23,9 +23,13 @@ def estimate_figures(evidence: Evidence, arms: Arms) -> list[Figure]:
     for task in evidence.tasks:
         rows = [row for row in evidence.estimates if row.task == task and row.value is not None]
         maps = [metric for metric in dict.fromkeys(row.metric for row in rows) if _is_matrix(_sliced(rows, metric))]
+        order = _best_first(rows, maps[0], arms) if maps else []
         shares = [row for row in rows if is_percent(row.scale) and not (row.metric in maps and row.slice is not None)]
         found += _task_intervals(task, shares, arms)
-        found += [_matrix(task, metric, _sliced(rows, metric), arms) for metric in maps]
+        found += [
+            _matrix(task, metric, _sliced(rows, metric), order)
+            for metric in maps[: 1 if len(order) > MOST_ARMS else None]
+        ]
     return found
 
 
@@ -40,17 +44,26 @@ def _is_matrix(rows: Sequence[Estimate]) -> bool:
     return len(rows) > MOST_POINTS or all(row.low is None for row in rows)
 
 
-def _matrix(task: str, metric: str, rows: Sequence[Estimate], arms: Arms) -> Figure:
-    """One metric of every arm in every slice, in the order in which the task names them."""
+def _best_first(rows: Sequence[Estimate], metric: str, arms: Arms) -> list[str]:
+    """Arms by their value on the whole; in the order of the legends where there is none, as for a sequence of checkpoints."""
+    whole = {row.model: row.value or 0.0 for row in rows if row.metric == metric and row.slice is None}
+    models = arms.ordered([row.model for row in _sliced(rows, metric)])
+    if len(models) <= MOST_ARMS or not set(models) <= set(whole):
+        return models
+    falling = next(row.higher_is_better for row in rows if row.metric == metric) is not False
+    return sorted(models, key=lambda model: whole[model], reverse=falling)
+
+
+def _matrix(task: str, metric: str, rows: Sequence[Estimate], models: Sequence[str]) -> Figure:
+    """One metric of every arm in every slice, slices in the order in which the task names them."""
     data = tuple({"model": row.model, "slice": row.slice, "value": scaled(row.value, row.scale), "low": scaled(row.low, row.scale),
                   "high": scaled(row.high, row.scale), "n": row.n} for row in rows)  # fmt: skip
     slices = list(dict.fromkeys(str(row["slice"]) for row in data))
-    models = arms.ordered([row["model"] for row in data])
     percent, better = is_percent(rows[0].scale), rows[0].higher_is_better
     values = [row["value"] for row in data if row["value"] is not None]
     domain = (0.0, 100.0) if percent else (min(values), max(values))
     unit = "per cent" if percent else rows[0].scale
-    names = {"value": "value", "rows": models, "columns": slices, "domain": domain, "title": unit}
+    names: dict[str, Any] = {"value": "value", "rows": models, "columns": slices, "domain": domain, "title": unit}
     form = ".1f" if percent else ".3~g"
     words = (f"{row['model']}, {row['slice']}: {row['value']:.3g}" for row in data[:40])
     way = {True: " Darker is better.", False: " Paler is better.", None: ""}[better]

@@ -16,6 +16,9 @@ from evalsuite.errors import UsageError
 from evalsuite.records import Audit, Estimate, PairEstimate, ValidityRow
 from evalsuite.reports.redaction import redact_all
 
+MOST_UNCHOSEN = 4
+"""With more arms than this against one that nobody chose as baseline, the run is a board."""
+
 
 @dataclass(frozen=True)
 class TaskFacts:
@@ -80,6 +83,20 @@ class Evidence:
     def baselines(self) -> tuple[str, ...]:
         """Arms that others are compared with."""
         return tuple(dict.fromkeys([*self.playing("baseline"), *(pair.baseline for pair in self.pairs)]))
+
+    @property
+    def comparisons(self) -> tuple[PairEstimate, ...]:
+        """Differences that answer a question: to a baseline that was chosen, or to the one of few arms.
+
+        Where nobody chose a baseline the engine takes the first arm; with many arms that is a board, and says nothing.
+        """
+        against: dict[str, set[str]] = {}
+        for pair in self.pairs:
+            against.setdefault(pair.baseline, set()).add(pair.model)
+        chosen = self.playing("baseline")
+        return tuple(
+            pair for pair in self.pairs if pair.baseline in chosen or len(against[pair.baseline]) <= MOST_UNCHOSEN
+        )
 
     def playing(self, role: str) -> tuple[str, ...]:
         """Models that play a role in some run, in the order of the manifests."""

@@ -9,7 +9,7 @@ from evalsuite.records import PairEstimate
 from evalsuite.reports.evidence import Evidence
 from evalsuite.reports.figures import MOST_ROWS, Figure, scaled, slug
 from evalsuite.reports.formatting import is_percent, spoken
-from evalsuite.reports.palette import INK, LOSE, MUTED, WIN
+from evalsuite.reports.palette import INK, LOSE, MUTED, PAPER, WIN
 
 
 def reading(low: float | None, high: float | None, higher_is_better: bool | None) -> str:
@@ -50,7 +50,7 @@ def _forest_row(pair: PairEstimate, evidence: Evidence, several: bool) -> dict[s
 def forests(evidence: Evidence) -> list[Figure]:
     """Paired differences, largest improvement first: one figure for shares, one for each other scale."""
     groups: dict[str, list[PairEstimate]] = {}
-    for pair in evidence.pairs:
+    for pair in evidence.comparisons:
         if pair.difference is not None and pair.higher_is_better is not None:
             groups.setdefault("percentage points" if is_percent(pair.scale) else pair.scale, []).append(pair)
     return [_forest(unit, pairs, evidence) for unit, pairs in groups.items()]
@@ -73,10 +73,10 @@ def _forest(unit: str, pairs: Sequence[PairEstimate], evidence: Evidence) -> Fig
         else ""
     )
     who = f" of {pairs[0].model}" if one else ""
-    against = "" if several else f" against {pairs[0].baseline}"
+    over = "" if several else f" over {pairs[0].baseline}"
     return Figure(
         key=f"forest-{slug(unit)}",
-        title=f"Improvement{who}{against}, in {unit}",
+        title=f"Improvement{who}{over}, in {unit}",
         caption="Right of zero is better. The line is the interval of the paired difference; the small tick is the "
         f"margin a release gate would allow. Triangles are separable from zero, circles are not.{left_out}",
         alternative="; ".join(_forest_words(row) for row in shown[:12]) + ".",
@@ -116,7 +116,11 @@ def _forest_spec(order: Sequence[str], unit: str, *, labels_above: bool = False)
     ]
     if labels_above:
         label = {"type": "text", "align": "left", "dy": -16, "fontSize": 11, "limit": 325}
-        layers.append((label, {"x": {"value": 0}, "text": {"field": "label"}}))
+        where = {"x": {"value": 0}, "text": {"field": "label"}}
+        layers += [
+            ({**label, "stroke": PAPER, "strokeWidth": 5}, where),
+            (label, where),
+        ]  # the line at zero stays behind
     return {
         "height": {"step": 46 if labels_above else 28},
         "encoding": {"y": y},

@@ -94,6 +94,7 @@ def write_report(
             drawn[figure.key] = draw(figure)
             stage.advance()
     sections = list(_task_sections(evidence))
+    audits = redact_all_audits(evidence)
     releases = [release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence)
     said = " ".join(map(str, verdict.get("problems", ()))) if verdict else ""
     cautions = release.foreign_verdict(verdict, evidence) if verdict else []
@@ -116,7 +117,8 @@ def write_report(
         pair_table=tables.pair_table([pair for pair in evidence.pairs if pair.difference is not None]),
         n_without_pairs=sum(pair.difference is None for pair in evidence.pairs),
         estimate_table=tables.estimate_table(evidence.estimates),
-        audit_table=tables.audit_table(redact_all_audits(evidence)),
+        audit_table=tables.audit_table([audit for audit in audits if audit.verdict != "pass"]),
+        passed_table=tables.audit_table([audit for audit in audits if audit.verdict == "pass"], key="passed"),
         ledger=tables.validity_table([row for row in evidence.validity if not row.role.startswith("score:")]),
         score_ledger=tables.validity_table([row for row in evidence.validity if row.role.startswith("score:")]),
         packed=packed,
@@ -219,5 +221,14 @@ def _example(shown: Example) -> dict[str, Any]:
 
 def _facts(values: Mapping[str, Any] | Iterable[Any]) -> str:
     if isinstance(values, Mapping):
-        return ", ".join(f"{name} {value}" for name, value in values.items())
+        return ", ".join(f"{name} {value}" for name, value in _flat(values))
     return ", ".join(map(str, values))
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values, those of mappings inside with both names; what is empty says so."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {inner}", told) for inner, told in _flat(value))
+        else:
+            yield name, "none" if value in ("", None, [], ()) else value

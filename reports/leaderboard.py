@@ -194,9 +194,8 @@ def _model_page(row: Mapping[str, Any], board: Mapping[str, Any]) -> ModelPage:
 
 
 def _sentence(words: str) -> str:
-    """A heading from a name such as `win_rate against gpt-4`; the rest of the name keeps its letters."""
-    shown = spoken(words.split(" ", 1)[0]) + words[len(words.split(" ", 1)[0]) :]
-    return shown[:1].upper() + shown[1:]
+    """A heading: the first letter is a capital."""
+    return words[:1].upper() + words[1:]
 
 
 def _scores(row: Mapping[str, Any], board: Mapping[str, Any], labels: Mapping[str, str]) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,9 +18,6 @@ _GATE_WORDS: dict[str, tuple[str, Tone]] = {
     "inconclusive": ("Inconclusive", "open"),
     "invalid": ("Invalid evidence", "bad"),
 }
-MOST_UNCHOSEN = 4
-"""With more arms than this against one that nobody chose as baseline, the run is a board and no release question."""
-
 _LARGEST_LOSS = 0.01
 """Share of failed questions above which a reader is warned beside the verdict."""
 
@@ -90,8 +86,9 @@ def foreign_verdict(verdict: Mapping[str, Any], evidence: Evidence) -> list[tupl
 def _gate_claim(row: Mapping[str, Any]) -> Claim:
     state, tone = _GATE_WORDS.get(str(row.get("outcome")), ("Unknown", "open"))
     planned = row.get("n_planned")
+    wins = ", wins minus losses" if row.get("form") == "head-to-head" else ""
     return Claim(
-        what=_what(row),
+        what=f"{_what(row)}{wins}",
         state=state,
         tone=tone,
         difference=difference(row.get("difference"), "0-1"),
@@ -125,14 +122,9 @@ def _what(row: Mapping[str, Any]) -> str:
 def readings(evidence: Evidence) -> list[Release]:
     """What the intervals say for every candidate, on the metrics that have a margin; the reader is told it is no verdict."""
     by_candidate: dict[tuple[str, str], list[PairEstimate]] = {}
-    for pair in evidence.pairs:
+    for pair in evidence.comparisons:
         if pair.slice is None and evidence.task(pair.task).metric(pair.metric).margin is not None:
             by_candidate.setdefault((pair.model, pair.baseline), []).append(pair)
-    against = Counter(baseline for _, baseline in by_candidate)
-    chosen = evidence.playing("baseline")
-    by_candidate = {
-        arms: pairs for arms, pairs in by_candidate.items() if arms[1] in chosen or against[arms[1]] <= MOST_UNCHOSEN
-    }
     found = [_reading(model, baseline, pairs, evidence) for (model, baseline), pairs in by_candidate.items()]
     candidates = evidence.playing("candidate")
     return sorted(
@@ -199,14 +191,21 @@ def warnings(evidence: Evidence, said: str = "") -> list[tuple[Tone, str]]:
         if audit.verdict in ("fail", "warn") and not (audit.explanation and audit.explanation in said):
             tone: Tone = "bad" if audit.verdict == "fail" else "open"
             found.append((tone, f"{audit.task}, {spoken(audit.name)} of {audit.subject}: {audit.explanation}"))
-    lost = [(row, row.asked - row.ok - row.truncated) for row in evidence.validity if not row.role.startswith("score:")]
-    for row, missing in sorted(lost, key=lambda pair: -pair[1] / max(1, pair[0].asked)):
-        if row.asked and missing / row.asked > _LARGEST_LOSS:
-            share = number(missing / row.asked, "0-1")
-            found.append(
-                ("open", f"{row.task}, {row.model}: {share} of the questions to {row.role} have no usable answer.")
-            )
+    found += [("open", words) for words in _losses(evidence)]
     return sorted(found, key=lambda warning: warning[0] != "bad")
+
+
+def _losses(evidence: Evidence) -> list[str]:
+    """Questions without a usable answer, largest share first; models that lost the same share are named together."""
+    lost: dict[tuple[float, str, str], list[str]] = {}
+    for row in evidence.validity:
+        share = (row.asked - row.ok - row.truncated) / row.asked if row.asked else 0.0
+        if share > _LARGEST_LOSS and not row.role.startswith("score:"):
+            lost.setdefault((-share, row.task, row.role), []).append(row.model)
+    return [
+        f"{task}, {', '.join(dict.fromkeys(models))}: {number(-share, '0-1')} of the questions to {role} have no usable answer."
+        for (share, task, role), models in sorted(lost.items())
+    ]
 
 
 def notes(evidence: Evidence) -> list[str]:

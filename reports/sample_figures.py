@@ -24,33 +24,41 @@ def outcomes(counts: Sequence[Mapping[str, Any]]) -> list[Figure]:
 
 
 def _outcome_figure(task: str, metric: str, counts: Sequence[Mapping[str, Any]]) -> Figure:
-    ranked = sorted(counts, key=lambda row: -(row["win"] - row["lose"]) / max(1, row["win"] + row["tie"] + row["lose"]))
-    ranked = ranked[:MOST_ROWS]
+    net = {row["model"]: _net_win(row) for row in counts if row["slice"] is None}
+    ranked = sorted(counts, key=lambda row: (-net[row["model"]], row["model"]))[:MOST_ROWS]
     data: list[dict[str, Any]] = []
     for row in ranked:
         total = row["win"] + row["tie"] + row["lose"]
         start = 0.0
         for rank, outcome in enumerate(("win", "tie", "lose")):
             share = 100 * row[outcome] / total if total else 0.0
-            data.append({"label": _outcome_label(row), "outcome": outcome, "rank": rank, "count": row[outcome], "share": share,
+            label = _outcome_label(row, alone=len(net) == 1)
+            data.append({"label": label, "outcome": outcome, "rank": rank, "count": row[outcome], "share": share,
                          "middle": start + share / 2, "written": f"{share:.0f}%" if share >= 6 else ""})  # fmt: skip
             start += share
     baselines = list(dict.fromkeys(row["baseline"] for row in counts))
     against = f" against {baselines[0]}" if len(baselines) == 1 else ""
+    of = f" of {ranked[0]['model']}" if len(net) == 1 else ""
     words = (f"{_outcome_label(row)}: {row['win']} won, {row['tie']} tied, {row['lose']} lost" for row in ranked)
     return Figure(
         key=f"outcomes-{slug(task)}-{slug(metric)}",
-        title=f"{task}: win, tie, lose{against}",
-        caption=f"Shares of judged pairs by {spoken(metric)}; a tie is an even verdict or two orders that disagree. "
+        title=f"{task}, {spoken(metric)}: wins, ties and losses{of}{against}",
+        caption="Shares of judged pairs; a tie is an even verdict or two orders that disagree. "
         "Pairs without a usable verdict are left out here and counted in the validity ledger.",
         alternative="; ".join(words) + ".",
-        spec=_outcome_spec([_outcome_label(row) for row in ranked]),
+        spec=_outcome_spec([_outcome_label(row, alone=len(net) == 1) for row in ranked]),
         rows=tuple(data),
     )
 
 
-def _outcome_label(row: Mapping[str, Any]) -> str:
-    return f"{row['model']}, {row['slice']}" if row["slice"] else f"{row['model']}, all"
+def _net_win(row: Mapping[str, Any]) -> float:
+    wins, ties, losses = (int(row[name]) for name in ("win", "tie", "lose"))
+    return (wins - losses) / max(1, wins + ties + losses)
+
+
+def _outcome_label(row: Mapping[str, Any], *, alone: bool = False) -> str:
+    part = row["slice"] or "all"
+    return part if alone else f"{row['model']}, {part}"
 
 
 def _outcome_spec(order: Sequence[str]) -> dict[str, Any]:
@@ -94,7 +102,7 @@ def _distribution(found: Mapping[str, Any], arms: Arms) -> Figure:
         "field": "low",
         "type": "quantitative",
         "title": f"{spoken(found['metric'])} ({found['scale']})",
-        "axis": {"grid": False},
+        "axis": {"grid": False, "tickCount": 8},
     }
     y = {
         "field": "share",
@@ -104,19 +112,20 @@ def _distribution(found: Mapping[str, Any], arms: Arms) -> Figure:
         "axis": {"grid": True},
     }
     outline = {"x": x, "y": y, "color": colour}
+    signed = any(row["low"] < 0 for row in found["bins"]) and any(row["high"] > 0 for row in found["bins"])
     spec = {
         "height": 220,
         "layer": [
             {"mark": {"type": "area", "interpolate": "step-after", "opacity": 0.2}, "encoding": outline},
             {"mark": {"type": "line", "interpolate": "step-after"}, "encoding": {**outline, "strokeDash": dash}},
-            {"mark": {"type": "rule", "color": INK}, "encoding": {"x": {"datum": 0}}},
+            *([{"mark": {"type": "rule", "color": INK}, "encoding": {"x": {"datum": 0}}}] if signed else []),
         ],
     }
     words = (f"{model} has mean {number(mean)}" for model, mean in found["means"].items())
     return Figure(
         key=f"distribution-{slug(found['task'])}-{slug(found['metric'])}",
         title=f"{found['task']}: distribution of the {spoken(found['metric'])}",
-        caption="One outline per arm. The line at zero separates samples that went for and against.",
+        caption="One outline per arm." + (" The line is at zero." if signed else ""),
         alternative="; ".join(words) + ".",
         spec=spec,
         rows=tuple(row for row in found["bins"] if row["model"] in models),
@@ -134,6 +143,7 @@ def length_effects(found: Sequence[Mapping[str, Any]], arms: Arms) -> list[Figur
             "field": "difference",
             "type": "quantitative",
             "title": "longer than the baseline's answer by (characters)",
+            "axis": {"grid": False, "tickCount": 8},
         }
         y = {
             "type": "quantitative",

@@ -70,10 +70,15 @@ class SampleRow:
     @property
     def orders_disagree(self) -> bool:
         """Whether some judge preferred different answers when their order was exchanged."""
+        return self.judge_disagrees()
+
+    def judge_disagrees(self, judge: str | None = None) -> bool:
+        """The same for one judge; None: for any."""
         sides: dict[tuple[Any, Any], set[float]] = {}
         for verdict in self.verdicts:
             preference = verdict.get("preference")
-            if isinstance(preference, int | float) and verdict.get("order"):
+            mine = judge is None or verdict.get("judge") == judge
+            if mine and isinstance(preference, int | float) and verdict.get("order"):
                 key = (verdict.get("judge"), verdict.get("criterion"))
                 sides.setdefault(key, set()).add((preference > 0.5) - (preference < 0.5))
         return any(len(found) > 1 for found in sides.values())
@@ -186,7 +191,8 @@ def outcome_counts(rows: Sequence[SampleRow], evidence: Evidence) -> list[dict[s
             if score.judge is None or metric.kind != "bounded" or metric.bounds != (0.0, 1.0):
                 continue
             value = score.value
-            kind = "missing" if value is None else ("tie" if value == 0.5 else "win" if value > 0.5 else "lose")
+            even = value == 0.5 or row.judge_disagrees(score.judge)
+            kind = "missing" if value is None else ("tie" if even else "win" if value > 0.5 else "lose")
             for part in dict.fromkeys((None, row.slice)):
                 place = (row.task, score.metric, row.model, part)
                 found = counts.setdefault(place, {

@@ -44,6 +44,18 @@ class Table:
     columns: tuple[tuple[str, Kind], ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    @property
+    def shared(self) -> dict[int, str]:
+        """Columns of words, or of zeros, that say the same in every row, which a page can say once: place → what they say."""
+        if len(self.rows) < 3 or len(self.columns) < 5:
+            return {}
+        found = {}
+        for place, (_, kind) in enumerate(self.columns):
+            said = {row[place].shown for row in self.rows}
+            if len(said) == 1 and said != {""} and (kind == "text" or said == {"0"}):
+                found[place] = said.pop()
+        return found
+
 
 def text(value: object) -> Cell:
     """A cell of words."""
@@ -89,13 +101,17 @@ def pair_table(pairs: Sequence[PairEstimate]) -> Table:
             text(row.task), text(f"{spoken(row.metric)} {direction(row.higher_is_better)}".strip()), text(row.slice or "all"),
             text(row.model), text(row.baseline), Cell(difference(row.difference, row.scale), row.difference),
             Cell(interval(row.low, row.high, row.scale, signed=True), row.low), Cell(state, state, _TONES.get(state, "")),
-            Cell(number(row.p_value), row.p_value), _n(row.n, row.n_clusters), text(row.method),
+            _p_value(row.p_value), _n(row.n, row.n_clusters), text(row.method),
         ))  # fmt: skip
     columns: tuple[tuple[str, Kind], ...] = (
         ("Task", "text"), ("Metric", "text"), ("Slice", "text"), ("Model", "text"), ("Baseline", "text"),
         ("Difference", "number"), ("Interval", "number"), ("Reading", "chip"), ("p", "number"), ("n", "number"), ("Method", "text"),
     )  # fmt: skip
     return Table("pairs", "Paired differences", columns, tuple(rows))
+
+
+def _p_value(p: float | None) -> Cell:
+    return Cell("< 0.001" if p is not None and p < 0.001 else number(p), p)
 
 
 def validity_table(ledger: Sequence[ValidityRow]) -> Table:
@@ -118,7 +134,7 @@ _AUDIT_TONES = {"pass": "good", "warn": "open", "fail": "bad", "info": "info"}
 _AUDIT_ORDER = ("fail", "warn", "info", "pass")
 
 
-def audit_table(audits: Sequence[Audit]) -> Table:
+def audit_table(audits: Sequence[Audit], key: str = "audits") -> Table:
     """Checks of the instruments, failures first."""
     ordered = sorted(audits, key=lambda audit: _AUDIT_ORDER.index(audit.verdict))
     rows = tuple(
@@ -132,7 +148,7 @@ def audit_table(audits: Sequence[Audit]) -> Table:
         ("Verdict", "chip"), ("Task", "text"), ("Check", "text"), ("Of", "text"), ("Value", "number"), ("Interval", "number"),
         ("n", "number"), ("Explanation", "text"),
     )  # fmt: skip
-    return Table("audits", "Checks of judges and reward models", columns, rows)
+    return Table(key, "Checks of judges and reward models", columns, rows)
 
 
 def rows_table(key: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:

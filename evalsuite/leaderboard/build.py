@@ -158,10 +158,11 @@ def _rows(
 
 def _ranking(chosen: ScoreColumn, order: Order, keys: Mapping[str, str], labels: Mapping[str, str]) -> Ranking:
     count = len(order.models)
+    metric = chosen.metric.replace("_", " ")
     names = {
-        "reference": f"{chosen.metric} against {labels.get(order.reference or '', '')}",
+        "reference": f"{metric} against {labels.get(order.reference or '', '')}",
         "bradley-terry": "rating",
-        "metric": chosen.metric,
+        "metric": metric,
     }
     notes = list(order.notes)
     if order.unranked:

@@ -4,7 +4,9 @@ const chip = (word, tone = "") => element("span", { class: `chip ${tone}`, text:
 
 const foreign = (text) => { const node = element("bdi"); appendText(node, String(text)); return node; };
 
-const shown = (value) => (value === null || value === undefined ? "n/a" : Number.isInteger(value) ? String(value) : Number(value).toPrecision(3).replace("-", "−"));
+const written = (value) => (Number.isInteger(value) ? String(value) : Math.abs(value) < 0.001 ? value.toExponential(1) : value.toPrecision(3));
+
+const shown = (value) => (value === null || value === undefined ? "n/a" : written(Number(value)).replaceAll("-", "−"));
 
 const smallTable = (label, headings, rows) => element("div", { class: "table-box", tabindex: 0, role: "region", "aria-label": label },
   element("table", {}, element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", text })))),

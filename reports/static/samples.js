@@ -252,8 +252,8 @@ class SampleBrowser {
     else if (word) chips.push(element("span", { class: `chip ${tone}`, text: word }));
     const hidden = this.hides(row);
     const entry = element("div", { class: "entry", role: "option", id: `sample-${row}`, "data-row": row, "aria-selected": String(row === this.selected), "aria-setsize": this.order.length, "aria-posinset": position + 1 },
-      element("div", { class: "top" }, element("bdi", { class: "name", text: plainLine(`${store.arm(row)} · ${store.id(row)}`) }), ...chips),
-      element("div", { class: `snippet foreign${hidden ? " hidden-text" : ""}`, dir: "auto", text: hidden ? "may be harmful: text hidden" : plainLine(store.snippet(row)) || "no prompt kept" }));
+      element("div", { class: "top" }, element("bdi", { class: "name", text: plainLine(`${store.id(row)} · ${store.arm(row)}`) }), ...chips),
+      element("div", { class: `snippet foreign${hidden ? " hidden-text" : ""}`, dir: "auto", text: hidden ? "may be harmful: text hidden" : plainLine(store.snippet(row)) || `no text kept, score ${shown(store.of("score", row))}` }));
     entry.style.transform = `translateY(${position * ENTRY}px)`;
     return entry;
   }
