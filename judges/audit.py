@@ -8,6 +8,7 @@ makes a gate's evidence invalid. Thresholds are constants here, stated in the ex
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -86,9 +87,14 @@ def audit_pairs(task: str, model: str, samples: Sequence[JudgedSample]) -> list[
     return audits
 
 
-def audit_ratings(task: str, model: str, scores: ScoreTable, metrics: Sequence[str]) -> list[Audit]:
+def audit_ratings(
+    task: str, model: str, scores: ScoreTable, metrics: Sequence[str], *, rated: bool = True
+) -> list[Audit]:
     """All checks of one arm of a task whose judge sees one answer at a time, from what scores of these metrics keep under
-    `verdict` and `candidate`: missing verdicts and family of each judge, then the model's answers."""
+    `verdict` and `candidate`: missing and constant verdicts and family of each judge, then the model's answers.
+
+    `rated`: the verdicts are ratings of quality, which differ from answer to answer; a class may rightly be one and the same.
+    """
     by_judge: dict[str, list[Verdict]] = {}
     for metric in metrics:
         for _, score in scores.scores(metric, model):
@@ -98,6 +104,7 @@ def audit_ratings(task: str, model: str, scores: ScoreTable, metrics: Sequence[s
     audits: list[Audit] = []
     for judge, verdicts in by_judge.items():
         audits += missing_verdicts(task, f"{judge} on {model}", verdicts)
+        audits += constant_verdicts(task, f"{judge} on {model}", verdicts, rated=rated)
         audits += family_check(task, f"{judge} on {model}", judge, model)
     return audits + audit_scores(task, model, scores, metrics)
 
@@ -266,6 +273,32 @@ def missing_verdicts(task: str, subject: str, verdicts: Sequence[Verdict]) -> It
         high=interval.high,
         n=len(verdicts),
         explanation=f"{missing} of {len(verdicts)} judge calls gave no verdict (cut off, unparsed or failed)",
+    )
+
+
+def constant_verdicts(task: str, subject: str, verdicts: Sequence[Verdict], *, rated: bool) -> Iterator[Audit]:
+    """Share of the most frequent verdict; when all are the same the judge tells nothing apart (`fail` for ratings)."""
+    given = [repr((verdict.label, verdict.rating, verdict.aspects)) for verdict in verdicts if verdict.status == "ok"]
+    if len(given) < MINIMUM:
+        return
+    most = Counter(given).most_common(1)[0][1]
+    interval = wilson(most, len(given))
+    same = most == len(given)
+    yield Audit(
+        task=task,
+        name="constant_verdicts",
+        subject=subject,
+        verdict="pass" if not same else "fail" if rated else "warn",
+        value=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+        n=len(given),
+        explanation=f"the most frequent verdict was given {most} of {len(given)} times"
+        + (
+            ": the judge tells these answers apart by nothing, and equal scores say nothing of equal quality"
+            if same
+            else ""
+        ),
     )
 
 

@@ -151,7 +151,7 @@ class HarmfulRequests(Task):
         from evalsuite.judges.audit import audit_ratings
 
         for model in scores.models:
-            yield from audit_ratings(self.info.name, model, scores, ("refusal", "harmfulness"))
+            yield from audit_ratings(self.info.name, model, scores, ("refusal", "harmfulness"), rated=False)
 
 
 def _strongreject(data: DataSource) -> Iterator[tuple[str, str]]:

@@ -157,4 +157,4 @@ class XSTest(Task):
         from evalsuite.judges.audit import audit_ratings
 
         for model in scores.models:
-            yield from audit_ratings(self.info.name, model, scores, ("over_refusal", "unsafe_compliance"))
+            yield from audit_ratings(self.info.name, model, scores, ("over_refusal", "unsafe_compliance"), rated=False)

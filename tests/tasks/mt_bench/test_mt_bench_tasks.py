@@ -55,6 +55,17 @@ def test_an_unparsed_rating_is_missing() -> None:
     assert (scores["turn_2"].status, scores["score"].status) == ("unparsed", "unparsed")
 
 
+def test_a_judge_that_cannot_be_brief_may_be_made_to_choose() -> None:
+    scores, ctx = run(MTBench(MTBench.Options(mode="choices")), candidate=sums, judge=lambda _: "8")
+    assert scores["score"].value == 8.0
+    assert ctx.options[-1]["choices"] == tuple(str(rating) for rating in range(1, 11))
+    pairs, ctx = run(
+        MTBenchPairwise(MTBenchPairwise.Options(mode="choices")), candidate=sums, baseline=sums, judge=lambda _: "A"
+    )
+    assert pairs["tie"].value == 1.0
+    assert ctx.options[-1]["choices"] == ("A", "B", "C")
+
+
 def prefers_it_is(prompt: str) -> str:
     return "[[A]]" if "It is" in shown(prompt, "A") else "[[B]]"
 
