@@ -41,7 +41,11 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Replay:
-    """What all contexts of a run share: the store, the backends being served now, and the failures seen so far."""
+    """What all contexts of a run share: the store, the backends being served now, and the failures seen so far.
+
+    `sent` counts questions that were asked here, `shared` those that another run was asking at the same time and that were
+    waited for, `replayed` answers that came from the store.
+    """
 
     def __init__(self, store: Answers, models: Mapping[str, Model], seed: int, session: Session | None = None) -> None:
         self.store = store
@@ -52,6 +56,7 @@ class Replay:
         self.failures: dict[str, Completion] = {}
         self.under_way: dict[str, asyncio.Future[Completion]] = {}
         self.sent = 0
+        self.shared = 0
         self.replayed = 0
 
     async def answer(self, label: str, need: Capability, request: Request) -> Completion:
@@ -77,6 +82,7 @@ class Replay:
         try:
             completion = await self.store.claim(name)
             if completion is not None:
+                self.shared += 1
                 self.replayed += 1
             else:
                 try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
@@ -74,10 +74,13 @@ async def run_passes(
     """
     needs = plan.needs()
     async with AsyncExitStack() as attached:
-        unfinished, waiting = await _replay_pass(plan, replay, book, plan.items(), len(plan), progress, "replay")
+        enough = _enough(needs, monitor)
+        unfinished, waiting = await _replay_pass(
+            plan, replay, book, plan.items(), len(plan), progress, "replay", enough
+        )
         unfinished = monitor.needed(unfinished)
         while unfinished:
-            before = (len(unfinished), replay.sent)
+            before = (len(unfinished), replay.sent, replay.shared)
             await _open_attached(needs, waiting, replay, attached, progress, log_dir)
             async with AsyncExitStack() as managed:
                 title = await _open_managed(needs, waiting, plan, replay, managed, progress, log_dir)
@@ -89,10 +92,21 @@ async def run_passes(
                     visited += dropped
                     waiting += still
                 unfinished = monitor.needed(visited)
-            if unfinished and (len(unfinished), replay.sent) == before:
+            if unfinished and (len(unfinished), replay.sent, replay.shared) == before:
                 raise ServingError(
                     f"{len(unfinished)} samples wait for models that cannot be served: {', '.join(waiting)}"
                 )
+
+
+def _enough(needs: Mapping[str, tuple[Model, set[Capability]]], monitor: Monitor) -> frozenset[str]:
+    """Server keys of which one that is waited for ends the first replay, since the rest can as well be asked at once.
+
+    Not when models take turns, where the numbers that wait decide whose turn it is, nor for a monitor, which decides on
+    everything that is known before anything is asked.
+    """
+    if monitor is not EVERYTHING or any(model.spec.scheme in MANAGED for model, _ in needs.values()):
+        return frozenset()
+    return frozenset(needs)
 
 
 async def _open_attached(
@@ -173,22 +187,28 @@ async def _replay_pass(
     total: int,
     progress: Progress,
     title: str,
+    enough: frozenset[str] = frozenset(),
 ) -> tuple[list[Item], Counter[str]]:
-    """Visit the items once; returns those still unfinished, in plan order, and how many wait for each server key."""
+    """Visit the items once; returns those still unfinished, in plan order, and how many wait for each server key.
+
+    The pass ends early when an item waits for one of the server keys in `enough`.
+    """
     dropped: list[Item] = []
     waiting: Counter[str] = Counter()
     window = max([_REPLAY_WINDOW, *(2 * backend.concurrency for backend in replay.backends.values())])
     queue = iter(items)
     with progress.stage(title, total, "sample") as stage:
-        visitor = _Visitor(plan, replay, book, dropped, waiting, stage)
+        visitor = _Visitor(plan, replay, book, dropped, waiting, stage, enough)
         workers = [asyncio.create_task(visitor.work(queue)) for _ in range(min(window, max(total, 1)))]
         try:
             await asyncio.gather(*workers)
+            if dropped and not enough:
+                stage.note(f"{len(dropped)} go on with the next model")
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-    return sorted(dropped), waiting
+    return sorted([*dropped, *queue]), waiting
 
 
 class _Visitor:
@@ -202,6 +222,7 @@ class _Visitor:
         dropped: list[Item],
         waiting: Counter[str],
         stage: Stage,
+        enough: frozenset[str],
     ) -> None:
         self._plan = plan
         self._replay = replay
@@ -209,10 +230,13 @@ class _Visitor:
         self._dropped = dropped
         self._waiting = waiting
         self._stage = stage
+        self._enough = enough
 
     async def work(self, queue: Iterator[Item]) -> None:
         for count, item in enumerate(queue, 1):
             await self._visit(item)
+            if self._enough and not self._enough.isdisjoint(self._waiting):
+                return
             if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # a replay from the store never waits; signals and bars still need a turn
 
@@ -227,6 +251,7 @@ class _Visitor:
         except Pending as pending:
             self._dropped.append(item)
             self._waiting.update(pending.models)
+            self._stage.advance()
             return
         except EvalsuiteError:
             raise

@@ -61,6 +61,12 @@ class RunOutcome(msgspec.Struct, kw_only=True, frozen=True):
     crashes: Mapping[str, str]
 
 
+class _Kind(msgspec.Struct):
+    """The tag of a stored request; the rest of it is not decoded."""
+
+    type: str
+
+
 MonitorFactory = Callable[[Plan, ScoreBook, directory.Run], Monitor]
 Gather = Callable[[Plan, Replay, str | Path], Awaitable[None]]
 
@@ -345,23 +351,24 @@ async def response_batches(
     store: ResponseStore, replay: Replay, book: ScoreBook, drift_sets: Sequence[str] = ()
 ) -> AsyncIterator[dict[str, list[Any]]]:
     """What the finished items and the drift sets asked and were answered, as batches of `responses.parquet` columns."""
-    decode = msgspec.json.decode
+    kind = msgspec.json.Decoder(_Kind).decode
     async for rows in store.rows(chain(book.fingerprints(), drift_sets)):
-        columns: dict[str, list[Any]] = {name: [] for name in directory.RESPONSE_COLUMNS}
-        for row in rows:
-            answer = row.completion
-            values = (
-                row.fingerprint, row.model, decode(row.request)["type"], row.request.decode(), answer.status, answer.text,
+        values = [
+            (
+                row.fingerprint, row.model, kind(row.request).type, row.request.decode(), answer.status, answer.text,
                 answer.reasoning, answer.finish_reason, answer.reward, answer.prompt_tokens, answer.completion_tokens,
                 answer.error,
-            )  # fmt: skip
-            for name, value in zip(directory.RESPONSE_COLUMNS, values, strict=True):
-                columns[name].append(value)
-        yield columns
+            )
+            for row in rows
+            for answer in (row.completion,)
+        ]  # fmt: skip
+        if values:
+            columns = zip(*values, strict=True)
+            yield {name: list(column) for name, column in zip(directory.RESPONSE_COLUMNS, columns, strict=True)}
     failures = replay.failures
     failed = [failures[name] for name in book.fingerprints() if name in failures] if failures else []
     if failed:
-        columns = {name: [None] * len(failed) for name in directory.RESPONSE_COLUMNS}
+        lost: dict[str, list[Any]] = {name: [None] * len(failed) for name in directory.RESPONSE_COLUMNS}
         for name in ("fingerprint", "status", "text", "error"):
-            columns[name] = [getattr(completion, name) for completion in failed]
-        yield columns
+            lost[name] = [getattr(completion, name) for completion in failed]
+        yield lost
