@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.api import Estimate, Task
 from evalsuite.sequences import Cells, Stage
@@ -51,3 +51,30 @@ def sequence_figure(
         higher_is_better=higher_is_better,
         scale=scale,
     )
+
+
+def change_bars(part: str, parts: Sequence[str], title: str, panels: Sequence[str] = ()) -> dict[str, Any]:
+    """Vega-Lite specification of one bar for each part, with its interval; losses have a colour of their own.
+
+    Args:
+        part: name of the field with the name of a bar; the others are `change`, `low` and `high`, on the 0-1 scale.
+        parts: the names in the order in which they are drawn.
+        title: what the change is, for the axis.
+        panels: values of the field `checkpoint`, in order, when each of them has a panel.
+    """
+    from evalsuite.reports.palette import INK, LOSE, WIN
+
+    y = {"field": part, "type": "nominal", "sort": list(dict.fromkeys(parts)), "title": None}
+    x = {"field": "change", "type": "quantitative", "title": title, "axis": {"tickCount": 5}}
+    colour = {"condition": {"test": "datum.change < 0", "value": LOSE}, "value": WIN}
+    bar = {"mark": {"type": "bar", "height": {"band": 0.6}}, "encoding": {"x": x, "color": colour}}
+    interval = {
+        "transform": [{"filter": "datum.low !== null"}],
+        "mark": {"type": "rule", "strokeWidth": 2, "color": INK},
+        "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}},
+    }
+    view = {"height": {"step": 30}, "encoding": {"y": y}, "layer": [bar, interval]}
+    if not panels:
+        return view
+    facet = {"field": "checkpoint", "type": "nominal", "sort": list(dict.fromkeys(panels)), "title": None}
+    return {"facet": facet, "columns": 3, "spec": {**view, "width": 190}}

@@ -7,11 +7,11 @@ before training; slices are the probe tasks, weigh equally and are fixed, sample
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from evalsuite.api import Estimate, ScoreTable
+from evalsuite.api import Estimate, ScoreTable, Section
 from evalsuite.sequences import Stage
-from evalsuite.tasks.stages import against_before, sequence_figure
+from evalsuite.tasks.stages import against_before, change_bars, sequence_figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +27,14 @@ def estimates(task: str, scores: ScoreTable, metric: str, stages: Sequence[Stage
     for model in scores.models:
         if (level := macro_average(scores, metric, model)) is not None:
             yield sequence_figure(task, task, model, *level, higher_is_better=True, scale="0-1", method=LEVEL)
+    yield from deltas(task, f"{task}_delta", scores, metric, stages)
+
+
+def deltas(task: str, name: str, scores: ScoreTable, metric: str, stages: Sequence[Stage]) -> Iterator[Estimate]:
+    """`name` for every stage: the mean over the slices of the metric's change since before training."""
     for before, after in against_before(stages):
         if (delta := change(scores, metric, before, after)) is not None:
-            yield sequence_figure(task, f"{task}_delta", after, *delta, higher_is_better=True)
+            yield sequence_figure(task, name, after, *delta, higher_is_better=True)
 
 
 def macro_average(scores: ScoreTable, metric: str, model: str) -> tuple[SequenceEstimate, int] | None:
@@ -45,11 +50,52 @@ def macro_average(scores: ScoreTable, metric: str, model: str) -> tuple[Sequence
     return level, sum(map(len, columns))
 
 
-def change(scores: ScoreTable, metric: str, before: str, after: str) -> tuple[SequenceEstimate, int] | None:
-    """Mean over the slices of (score after − score before) on the samples both models have; None without scores."""
+def sections(scores: ScoreTable, metric: str, stages: Sequence[Stage]) -> Iterator[Section]:
+    """The change of every slice and of their mean since before training, at every stage; none without a sequence."""
+    slices = [name for name in scores.slices(metric) if name is not None]
+    rows = [
+        {"checkpoint": after, "part": name or "mean", **row}
+        for before, after in against_before(stages)
+        for name in (*slices, None)
+        if (row := _changed(scores, metric, before, after, name)) is not None
+    ]
+    if not rows:
+        return
+    means = [row for row in rows if row["part"] == "mean"]
+    yield Section(
+        title="Change since before training",
+        text="Score of each checkpoint minus that of the one before training, paired over the samples, with its 95 % interval.",
+        rows=tuple(rows),
+        figure=change_bars(
+            "part",
+            [row["part"] for row in rows],
+            "change since before training",
+            panels=[row["checkpoint"] for row in rows],
+        ),
+        alternative="; ".join(f"{row['checkpoint']}: {row['change']:+.3f} on the mean" for row in means) + ".",
+    )
+
+
+def _changed(scores: ScoreTable, metric: str, before: str, after: str, name: str | None) -> dict[str, Any] | None:
+    """The change on one slice, or (None) on the mean of all, as a row of a figure."""
+    found = change(scores, metric, before, after, None if name is None else [name])
+    if found is None or found[0].value is None:
+        return None
+    delta, n = found
+    return {"change": delta.value, "low": delta.low, "high": delta.high, "n": n}
+
+
+def change(
+    scores: ScoreTable, metric: str, before: str, after: str, slices: Sequence[str] | None = None
+) -> tuple[SequenceEstimate, int] | None:
+    """Mean over the slices (all unless some are named) of score after − score before; None without scores.
+
+    A slice counts the samples that both models have.
+    """
     from evalsuite.stats.forgetting_intervals import ability_delta
 
-    pairs = [shared_values(scores, metric, before, after, name) for name in scores.slices(metric) if name is not None]
+    names = [name for name in scores.slices(metric) if name is not None] if slices is None else slices
+    pairs = [shared_values(scores, metric, before, after, name) for name in names]
     if not pairs or any(not len(first) for first, _ in pairs):
         return None
     delta = ability_delta([first for first, _ in pairs], [second for _, second in pairs])

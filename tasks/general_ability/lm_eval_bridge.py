@@ -25,16 +25,20 @@ from evalsuite.api import (
     Completion,
     Context,
     DataSource,
+    Estimate,
     GenerationParams,
     Message,
     Metric,
     Role,
     Sample,
     Score,
+    ScoreTable,
+    Section,
     Task,
     TaskInfo,
 )
 from evalsuite.errors import DataError, MissingDependencyError, UsageError
+from evalsuite.tasks.general_ability import deltas
 from evalsuite.tasks.stages import SequenceOptions
 
 BINARY = {"acc", "acc_norm", "acc_bytes", "exact_match", "mc1"}
@@ -140,6 +144,19 @@ class LmEval(Task):
             position += repeats
         found = self._worker.ask({"task": sample.slice, "doc_id": sample.data["doc_id"], "responses": responses})
         return list(_scores(found, [metric.name for metric in self.info.metrics]))
+
+    def derive(self, scores: ScoreTable) -> Iterator[Estimate]:
+        """`<metric>_delta` over a sequence: mean over the tasks that have the metric of its change since before training."""
+        for metric in self._comparable():
+            yield from deltas.deltas(self.info.name, f"{metric}_delta", scores, metric, self.options.stages)
+
+    def sections(self, scores: ScoreTable) -> Iterator[Section]:
+        for metric in self._comparable()[:1]:
+            yield from deltas.sections(scores, metric, self.options.stages)
+
+    def _comparable(self) -> list[str]:
+        """Metrics on the 0-1 scale, so that a mean over tasks has a meaning, of which more is better."""
+        return [metric.name for metric in self.info.metrics if metric.higher_is_better and metric.kind != "real"]
 
     async def _ask(self, ctx: Context, kind: str, arguments: list[Any], repeat: int) -> Completion:
         if kind == "loglikelihood":

@@ -21,6 +21,7 @@ from evalsuite.api import (
     Sample,
     Score,
     ScoreTable,
+    Section,
     Task,
     TaskInfo,
 )
@@ -118,6 +119,9 @@ class GeneralAbility(Task):
 
     def derive(self, scores: ScoreTable) -> Iterable[Estimate]:
         return deltas.estimates(self.info.name, scores, "accuracy", self.options.stages)
+
+    def sections(self, scores: ScoreTable) -> Iterable[Section]:
+        return deltas.sections(scores, "accuracy", self.options.stages)
 
 
 def compare(kind: str, text: str, answer: str, choices: Iterable[str]) -> tuple[str | None, bool]:

@@ -38,7 +38,7 @@ from evalsuite.api import (
 )
 from evalsuite.tasks import text_metrics
 from evalsuite.tasks.stages import SequenceOptions
-from evalsuite.tasks.trace import continual, demonstrations, scorers
+from evalsuite.tasks.trace import continual, demonstrations, figures, scorers
 from evalsuite.tasks.trace.datasets import DATASETS, ORDER_1, Dataset, chosen, instruction_of, records
 
 PAPER = "TRACE, Wang et al. 2023, arXiv 2310.06762"
@@ -166,7 +166,7 @@ class Trace(Task):
         return continual.estimates(self.info.name, scores, options.stages, options.bwt_divisor, options.reference)
 
     def sections(self, scores: ScoreTable) -> Iterable[Section]:
-        return continual.sections(scores, self.options.stages)
+        return figures.sections(scores, self.options.stages)
 
 
 def _side_metrics(dataset: Dataset, text: str, answer: str, compat: bool) -> list[Score]:

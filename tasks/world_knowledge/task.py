@@ -20,6 +20,7 @@ from evalsuite.api import (
     Sample,
     Score,
     ScoreTable,
+    Section,
     Task,
     TaskInfo,
 )
@@ -86,6 +87,9 @@ class WorldKnowledge(Task):
 
     def derive(self, scores: ScoreTable) -> Iterable[Estimate]:
         return deltas.estimates(self.info.name, scores, "exact_match", self.options.stages)
+
+    def sections(self, scores: ScoreTable) -> Iterable[Section]:
+        return deltas.sections(scores, "exact_match", self.options.stages)
 
 
 def aliases_of(row: dict[str, Any]) -> list[str]:

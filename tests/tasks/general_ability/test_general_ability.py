@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from evalsuite.data import DataFiles, read_rows
 from evalsuite.errors import DataError, UsageError
 from evalsuite.records import Completion, Sample, Score
+from evalsuite.reports.vega_subset import check
 from evalsuite.sequences import Stage
 from evalsuite.tasks.general_ability import answers
 from evalsuite.tasks.general_ability.benchmarks import BENCHMARKS
@@ -214,10 +215,18 @@ def test_the_delta_weighs_benchmarks_equally_and_has_an_interval(score_table: Ca
             for model, slices in columns.items()
         }
     )
-    found = {(e.metric, e.model): e for e in GeneralAbility(GeneralAbilityOptions(stages=stages)).derive(table)}
+    task = GeneralAbility(GeneralAbilityOptions(stages=stages))
+    found = {(e.metric, e.model): e for e in task.derive(table)}
     assert found["general_ability", "base"].value == pytest.approx((0.75 + 0.5) / 2)
     delta = found["general_ability_delta", "tuned"]
     assert delta.value == pytest.approx((-0.5 + 0.125) / 2)
     assert delta.low is not None
     assert delta.low < delta.value
     assert delta.n == 12
+    (section,) = task.sections(table)
+    assert [(row["checkpoint"], row["part"], row["change"]) for row in section.rows] == [
+        ("tuned", "gsm8k", pytest.approx(-0.5)),
+        ("tuned", "piqa", pytest.approx(0.125)),
+        ("tuned", "mean", pytest.approx((-0.5 + 0.125) / 2)),
+    ]
+    check(section.figure)

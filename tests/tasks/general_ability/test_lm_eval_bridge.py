@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 pytest.importorskip("lm_eval", reason="needs the extra lm-eval")
 
 from evalsuite.data import DataFiles
 from evalsuite.errors import DataError, UsageError
 from evalsuite.records import Completion, Sample, Score, TokenLogprob
+from evalsuite.sequences import Stage
 from evalsuite.tasks.general_ability.lm_eval_bridge import (
     LmEval,
     LmEvalGenerate,
@@ -105,6 +107,30 @@ def test_choices_are_scored_by_lm_eval_from_our_log_probabilities(
     ]
     again = [{score.metric: score.value for score in evaluate(task, sample, context)} for sample in samples]
     assert again == results  # a replay scores the same
+
+
+def test_a_sequence_has_a_delta_for_every_metric(
+    choice: Loaded, scripted: Any, evaluate: Callable[..., list[Score]], score_table: Callable[..., Any]
+) -> None:
+    task, samples = choice
+    stages = (Stage(label="base"), Stage(label="after", trained_on="x"))
+    sure = {"base": sure_of("yes"), "after": lambda *asked: sure_of("no" if "fire" in asked[1] else "yes")(*asked)}
+    table = score_table(
+        {
+            label: [
+                (sample, [replace(score, slice=sample.slice) for score in evaluate(task, sample, scripted(answer))])
+                for sample in samples
+            ]
+            for label, answer in sure.items()
+        }
+    )
+    with_stages = LmEval(replace(task.options, stages=stages))
+    with_stages.info = task.info  # type: ignore[misc]
+    found = {(row.metric, row.model): row.value for row in with_stages.derive(table)}
+    assert found == {("acc_delta", "after"): 0.5, ("acc_norm_delta", "after"): 0.5}
+    (section,) = with_stages.sections(table)
+    assert [(row["part"], row["change"]) for row in section.rows] == [("toy_choice", 0.5), ("mean", 0.5)]
+    assert list(task.derive(table)) == []  # no sequence, no delta
 
 
 def test_chat_turns_are_rendered_by_our_client_and_not_by_lm_eval(

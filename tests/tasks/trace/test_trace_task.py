@@ -15,6 +15,7 @@ pytest.importorskip("rapidfuzz", reason="needs the extra text-metrics")
 from evalsuite.data import DataFiles
 from evalsuite.errors import DataError, UsageError
 from evalsuite.records import Completion, Sample, Score
+from evalsuite.reports.vega_subset import check
 from evalsuite.sequences import Stage
 from evalsuite.tasks.trace.task import IclOptions, RclOptions, Trace, TraceChat, TraceIcl, TraceOptions, TraceRcl
 
@@ -235,9 +236,24 @@ def test_testing_a_part_of_the_sequence_is_refused(root: Path) -> None:
 def test_the_report_shows_matrix_curves_and_forgotten_samples(score_table: Callable[..., Any]) -> None:
     task = Trace(TraceOptions(datasets=("FOMC", "NumGLUE-cm"), stages=STAGES))
     sections = list(task.sections(sequence(score_table, CELLS)))
-    matrix, _, forgotten = sections
+    matrix, _, kept, forgotten = sections
     assert len(matrix.rows) == 6
     assert matrix.rows[0]["checkpoint"] == "base"
     assert "FOMC: 0.750 when learned, 0.250 at the end" in matrix.alternative
     assert [row["sample"] for row in forgotten.rows] == ["FOMC/0", "FOMC/2"]
+    assert forgotten.rows[0]["answer_when_learned"] == "after-fomc says 1"
     assert forgotten.rows[0]["answer_at_the_end"] == "after-cm says 0"
+    (bar,) = kept.rows
+    assert (bar["dataset"], bar["change"], bar["n"]) == ("FOMC", pytest.approx(-0.5), 4)
+    assert bar["low"] < -0.5 < bar["high"]
+    for section in sections[:3]:
+        check(section.figure)
+
+
+def test_every_data_set_has_its_share_of_the_forgotten_samples(score_table: Callable[..., Any]) -> None:
+    stages = (*STAGES, Stage(label="after-ds", trained_on="NumGLUE-ds"))
+    names = ("FOMC", "NumGLUE-cm", "NumGLUE-ds")
+    cells = {stage.label: {name: [float(stage.label != "after-ds")] * 40 for name in names} for stage in stages}
+    *_, forgotten = Trace(TraceOptions(datasets=names, stages=stages)).sections(sequence(score_table, cells))
+    shown = [row["sample"].partition("/")[0] for row in forgotten.rows]
+    assert {name: shown.count(name) for name in names} == {"FOMC": 15, "NumGLUE-cm": 15, "NumGLUE-ds": 0}
