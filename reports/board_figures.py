@@ -7,7 +7,7 @@ from typing import Any
 
 from evalsuite.reports.figures import Figure
 from evalsuite.reports.formatting import is_percent
-from evalsuite.reports.palette import INK, LOSE, MUTED, ON_BAR, SERIES, TIE, WIN
+from evalsuite.reports.palette import INK, LOSE, ON_BAR, SERIES, TIE, WIN
 
 MOST_MODELS = 60
 """More rows than this are not drawn; the table has them all."""
@@ -167,6 +167,7 @@ def _history(board: Mapping[str, Any]) -> Figure | None:
         "sort": list(dict.fromkeys(row["run"] for row in rows)),
         "title": None,
         "axis": {"labelAngle": -20},
+        "scale": {"padding": 0.9},
     }
     y = {
         "type": "quantitative",
@@ -179,11 +180,11 @@ def _history(board: Mapping[str, Any]) -> Figure | None:
         "encoding": {"x": x},
         "layer": [
             {
-                "mark": {"type": "rule", "color": MUTED},
+                "mark": {"type": "rule", "color": SERIES[0], "strokeWidth": 2.5},
                 "encoding": {"y": {"field": "low", **y}, "y2": {"field": "high"}},
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 80, "color": WIN},
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "color": SERIES[0]},
                 "encoding": {"y": {"field": "rating", **y}},
             },
             {

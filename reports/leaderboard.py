@@ -241,7 +241,7 @@ def _against(row: Mapping[str, Any], board: Mapping[str, Any], labels: Mapping[s
             rows.append(tuple([*cells, Cell(number(chance, "0-1"), chance)] if chances else cells))
     columns: list[tuple[str, tables.Kind]] = [
         ("Other model", "text"),
-        (f"Difference ({pairwise['unit']})", "number"),
+        (f"Difference ({spoken(pairwise['unit'])})", "number"),
         ("Order", "chip"),
     ]
     if chances:

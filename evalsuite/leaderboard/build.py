@@ -241,5 +241,5 @@ def badge(board: Board, label: str) -> dict[str, Any]:
         ranks = f"{row.best_rank}" if row.best_rank == row.worst_rank else f"{row.best_rank}–{row.worst_rank}"
         value = f"{row.rating.value:.0f}" if board.ranking.kind == "bradley-terry" else f"{row.rating.value:.3g}"
         message = f"rank {ranks} of {sum(other.rating is not None for other in board.models)}, {value}"
-        color = "brightgreen" if row.best_rank == 1 else "blue"
+        color = "brightgreen" if row.worst_rank == 1 else "green" if row.best_rank == 1 else "blue"
     return {"schemaVersion": 1, "label": board.ranking.rating_name, "message": message, "color": color}

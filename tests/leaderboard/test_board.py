@@ -351,6 +351,12 @@ def test_a_badge_says_rank_and_rating(tmp_path: Path) -> None:
         badge(board, "c")
 
 
+def test_a_badge_is_brightest_only_where_the_first_rank_is_certain(tmp_path: Path) -> None:
+    board = build_board([write_run(tmp_path / "a", {"a": [1.0, 0.0, 1.0, 1.0], "b": [1.0, 0.0, 0.0, 1.0]})])
+    assert badge(board, "a")["message"].startswith("rank 1–2 of 2")
+    assert badge(board, "a")["color"] == "green"
+
+
 def test_the_board_is_valid_json_without_nan(tmp_path: Path) -> None:
     board = build_board([write_run(tmp_path / "a", {"a": [1.0, 1.0], "b": [1.0, 1.0]})])
     write_board(board, tmp_path / "board.json")
