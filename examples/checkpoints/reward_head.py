@@ -162,19 +162,29 @@ def pair_hash(pair: PreferencePair) -> str:
 
 
 def feature_differences(
-    pairs: Sequence[PreferencePair], base: Path, root: Path, say: Callable[[str], None], *, dtype: str = "float32"
+    pairs: Sequence[PreferencePair],
+    base: Path,
+    root: Path,
+    say: Callable[[str], None],
+    *,
+    dtype: str = "float32",
+    layers: int | None = None,
 ) -> np.ndarray:
-    """Features of every reply's last token, chosen minus rejected; cached under a hash of the texts and the dtype."""
+    """Features of every reply's last token, chosen minus rejected; cached under a hash of texts, dtype and layers.
+
+    `layers`: keep only the first so many layers of the model (None: all).
+    """
     texts = [
         [{"role": m.role, "content": m.content} for m in pair.prompt] + [{"role": "assistant", "content": reply}]
         for pair in pairs
         for reply in (pair.chosen, pair.rejected)
     ]
-    key = hashlib.sha256(json.dumps([(base / "MADE_BY").read_text(), dtype, texts]).encode()).hexdigest()[:16]
+    recipe = [(base / "MADE_BY").read_text(), dtype, texts, *(() if layers is None else (layers,))]
+    key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
     cached = root / "features" / f"{key}.npy"
     if not cached.is_file():
         cached.parent.mkdir(parents=True, exist_ok=True)
-        features = last_token_features(texts, base, say, dtype)
+        features = last_token_features(texts, base, say, dtype, layers)
         with cached.with_suffix(".part").open("wb") as out:
             np.save(out, features)
         cached.with_suffix(".part").rename(cached)
@@ -183,14 +193,18 @@ def feature_differences(
 
 
 def last_token_features(
-    texts: Sequence[list[dict[str, str]]], base: Path, say: Callable[[str], None], dtype: str
+    texts: Sequence[list[dict[str, str]]],
+    base: Path,
+    say: Callable[[str], None],
+    dtype: str,
+    layers: int | None = None,
 ) -> np.ndarray:
     """Final hidden state of each conversation's last token, shape (conversations, hidden size); batched by length."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model = AutoModel.from_pretrained(base, dtype=getattr(torch, dtype)).eval()
+    model = AutoModel.from_pretrained(base, dtype=getattr(torch, dtype), **first_layers(layers)).eval()
     rendered = tokenizer.apply_chat_template(list(texts), tokenize=False, add_generation_prompt=False)
     encoded = tokenizer(rendered, add_special_tokens=False)["input_ids"]
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
@@ -205,6 +219,11 @@ def last_token_features(
         if start % 160 == 0:
             say(f"features: {start + len(batch)} of {len(order)} conversations")
     return features
+
+
+def first_layers(layers: int | None) -> dict[str, int]:
+    """Argument of `from_pretrained` that leaves out all but the first layers; the final norm stays."""
+    return {} if layers is None else {"num_hidden_layers": layers}
 
 
 def fit_head(differences: np.ndarray) -> np.ndarray:
@@ -249,12 +268,15 @@ def _accuracy_text(halves: Halves, head: np.ndarray) -> str:
     )
 
 
-def save_reward_model(head: np.ndarray, base: Path, folder: Path) -> None:
+def save_reward_model(head: np.ndarray, base: Path, folder: Path, layers: int | None = None) -> None:
+    """Write the base's first `layers` layers (None: all) with the head as an ordinary sequence classifier."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype=torch.float32)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=1, dtype=torch.float32, **first_layers(layers)
+    )
     model.config.pad_token_id = tokenizer.pad_token_id
     with torch.no_grad():
         model.score.weight.copy_(torch.from_numpy(head.astype(np.float32))[None])

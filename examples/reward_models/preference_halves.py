@@ -1,10 +1,10 @@
-"""HH test pairs in two halves that share no dialogue: one to fit reward models on, one to measure them on."""
+"""HH test pairs in two parts that share no dialogue: one to fit reward models on, one to measure them on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,33 +12,50 @@ from evalsuite.data import DataFiles, data_root
 from evalsuite.tasks.hh.files import HHSplit, hh_file
 from evalsuite.tasks.preferences import PreferencePair, load_pairs
 
+FITTING_SHARE = 0.7
+"""Of the dialogues; what is left is enough to measure accuracy to five points either way."""
+
 SPLITS: dict[str, HHSplit] = {"helpful": "helpful-base", "harmless": "harmless-base"}
 
 
-class Halves(NamedTuple):
-    """Pairs of one split."""
+class Parts(NamedTuple):
+    """Pairs of one split, in an order that has nothing to do with the file's."""
 
     fitting: list[PreferencePair]
     held_out: list[PreferencePair]
 
 
-def halves(split: str, max_characters: int) -> Halves:
-    """Both halves of `helpful` or `harmless`; the half of a dialogue is decided by a hash of its first turn.
+def parts(max_characters: int, elsewhere: Collection[str] = ()) -> dict[str, Parts]:
+    """Both parts of every split; where a dialogue belongs is decided by a hash of its first turn.
 
     Args:
-        split: key of `SPLITS`.
-        max_characters: longest conversation, prompt and reply together, that is fitted on; nothing is cut from the other
-            half.
+        max_characters: longest conversation, prompt and reply together, in both parts: the held-out one is like the other but
+            for the dialogues.
+        elsewhere: first turns (`opening`) of the data that the models will be measured on as well. Public sets share prompts
+            with HH; their dialogues are not fitted on.
     """
     data = DataFiles("reward-models", root=data_root())
-    found = Halves([], [])
-    for pair in load_pairs(data, hh_file(data, SPLITS[split]), name=split):
-        if hashlib.sha256(pair.cluster.encode()).digest()[0] % 2:
-            found.held_out.append(pair)
-        elif length(pair) <= max_characters:
-            found.fitting.append(pair)
-    found.fitting.sort(key=draw)
-    return found
+    found = {}
+    for split, name in SPLITS.items():
+        pairs = load_pairs(data, hh_file(data, name), name=split)
+        short = sorted((pair for pair in pairs if length(pair) <= max_characters), key=draw)
+        fitting = [pair for pair in short if _for_fitting(pair)]
+        held_out = [pair for pair in short if not _for_fitting(pair)]
+        found[split] = Parts([pair for pair in fitting if opening(pair) not in elsewhere], held_out)
+    fitted = {opening(pair) for part in found.values() for pair in part.fitting}
+    return {
+        split: part._replace(held_out=[pair for pair in part.held_out if opening(pair) not in fitted])
+        for split, part in found.items()
+    }
+
+
+def _for_fitting(pair: PreferencePair) -> bool:
+    return hashlib.sha256(pair.cluster.encode()).digest()[0] < FITTING_SHARE * 256
+
+
+def opening(pair: PreferencePair) -> str:
+    """The first human turn, whatever its case and spacing."""
+    return " ".join(next(turn.content for turn in pair.prompt if turn.role == "user").lower().split())
 
 
 def length(pair: PreferencePair) -> int:

@@ -3,7 +3,7 @@
 The default domains are public test sets; those that are not there are left out and noted. A YAML file replaces them:
 
     my_domain: pairs.jsonl
-    other: {path: other.csv, mapping: mapping.yaml, about_harm: true}
+    other: {path: other.csv, mapping: mapping.yaml, about_harm: true, most: 500}
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ from evalsuite.tasks.rewards import rm_bench
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A set of pairs: its files (tried in order), how to read them, and whether the worse reply may be the harmful one."""
+    """A set of pairs: its files (tried in order), how to read them, and whether the worse reply may be the harmful one.
+
+    `most`: pairs taken of it, in place of the run's `per_domain`; 0 means all.
+    """
 
     files: tuple[str, ...] = ()
     path: str = ""
     mapping: str = ""
     about_harm: bool = False
+    most: int | None = None
 
 
 DEFAULT_DOMAINS: dict[str, Domain] = {
@@ -80,12 +84,12 @@ def domain_path(data: DataSource, name: str, domain: Domain) -> Path | None:
 
 
 def domain_pairs(data: DataSource, name: str, domain: Domain, path: Path, most: int) -> Iterator[PreferencePair]:
-    """Pairs of a domain, at most `most` of them (0: all), chosen by a hash of their ids."""
+    """Pairs of a domain, at most `most` of them (0: all) unless it says so itself, chosen by a hash of their ids."""
     if name.startswith("rm_bench") and not domain.mapping:
         pairs = _style_pairs(data, path)
     else:
         pairs = load_pairs(data, path, mapping=mapping_option(domain.mapping), name=name)
-    yield from _sampled(pairs, most)
+    yield from _sampled(pairs, most if domain.most is None else domain.most)
 
 
 def _style_pairs(data: DataSource, path: Path) -> Iterator[PreferencePair]:
