@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,49 +11,62 @@ from evalsuite.api import ScoreTable, Section
 from evalsuite.stats.calibration import reliability_curve
 
 HISTOGRAM_BINS = 40
+WRONG, RIGHT = "#c4573a", "#3a7ac4"
 
 
 def model_colour(models: Sequence[str], title: str = "reward model") -> dict[str, Any]:
     """The colour channel of every figure of a task, so that a model has one colour in all of them."""
-    return {"field": "model", "type": "nominal", "title": title, "scale": {"domain": list(models)}}
+    return {
+        "field": "model", "type": "nominal", "title": title, "scale": {"domain": list(models)}, "legend": {"columns": 2},
+    }  # fmt: skip
+
+
+def one_view_per_model(models: Sequence[str], view: Mapping[str, Any]) -> dict[str, Any]:
+    """Small multiples: the same view for every model, three in a row, or one where the page is narrow."""
+    facet = {"field": "model", "type": "nominal", "sort": list(models), "title": None}
+    return {"facet": facet, "columns": 3, "spec": {"width": 245, **view}}
 
 
 def calibration_section(scores: ScoreTable) -> Section:
-    """Confidence against accuracy of every reward model, in ten bins of equal mass."""
+    """Confidence against accuracy of every reward model, in ten bins of equal mass, with intervals."""
     rows = []
     for model in scores.models:
         margins, _, _ = scores.values("margin", model)
         if len(margins):
             rows += [
-                {"model": model, "confidence": part.predicted, "accuracy": part.observed, "n": part.n}
+                {
+                    "model": model, "confidence": part.predicted, "accuracy": part.observed, "low": part.observed_low,
+                    "high": part.observed_high, "n": part.n,
+                }
                 for part in reliability_curve(margins, binning="equal_mass")
-            ]
+            ]  # fmt: skip
+    x = {
+        "field": "confidence", "type": "quantitative", "scale": {"domain": [0.5, 1]}, "title": "confidence",
+        "axis": {"tickCount": 5},
+    }  # fmt: skip
+    scale = {"domain": [0, 1]}
+    y = {"field": "accuracy", "type": "quantitative", "scale": scale, "title": "accuracy", "axis": {"tickCount": 5}}
     diagonal = {
         "mark": {"type": "line", "strokeDash": [4, 4], "color": "gray"},
-        "encoding": {
-            "x": {"field": "confidence", "type": "quantitative"},
-            "y": {"field": "confidence", "type": "quantitative"},
-        },
+        "encoding": {"x": x, "y": {**y, "field": "confidence"}},
     }
+    interval = {"mark": "rule", "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}}}
     curve = {
         "mark": {"type": "line", "point": True},
         "encoding": {
-            "x": {
-                "field": "confidence", "type": "quantitative", "scale": {"domain": [0.5, 1]},
-                "title": "confidence: sigmoid(|margin|)",
-            },
-            "y": {"field": "accuracy", "type": "quantitative", "scale": {"domain": [0, 1]}},
-            "color": model_colour(scores.models),
-            "tooltip": [{"field": name} for name in ("model", "confidence", "accuracy", "n")],
+            "x": x,
+            "y": y,
+            "color": {**model_colour(scores.models), "legend": None},
+            "tooltip": [{"field": name} for name in ("model", "confidence", "accuracy", "low", "high", "n")],
         },
-    }  # fmt: skip
+    }
     return Section(
         title="Calibration",
-        text="How often the preferred reply scores higher, by how sure the model was. On the dashed line a model means what "
-        "it says; below it, it is over-confident. Ten bins of equal mass.",
+        text="How often the preferred reply scores higher, by how sure the model was: sigmoid(|margin|), in ten bins of equal "
+        "mass with 95% intervals. On the dashed line a model means what it says; below it, it is over-confident.",
         rows=tuple(rows),
-        figure={"layer": [curve, diagonal]},
-        alternative="Line chart of accuracy against confidence, one line per reward model, with the diagonal",
+        figure=one_view_per_model(scores.models, {"height": 170, "layer": [diagonal, interval, curve]}),
+        alternative="Accuracy against confidence with intervals, one panel per reward model, with the diagonal",
     )
 
 
@@ -69,27 +82,25 @@ def margin_section(scores: ScoreTable) -> Section:
                 {"model": model, "low": float(low), "high": float(high), "share": int(count) / len(margins)}
                 for low, high, count in zip(edges, edges[1:], counts, strict=False)
             ]
+    bars = {
+        "height": 90,
+        "mark": "bar",
+        "encoding": {
+            "x": {
+                "field": "low", "type": "quantitative", "bin": {"binned": True}, "title": "margin / root mean square",
+                "axis": {"values": [-4, -2, 0, 2, 4]},
+            },
+            "x2": {"field": "high"},
+            "y": {"field": "share", "type": "quantitative", "title": "share of pairs", "axis": {"tickCount": 3}},
+            "color": {"condition": {"test": "datum.low < 0", "value": WRONG}, "value": RIGHT},
+            "tooltip": [{"field": name} for name in ("model", "low", "high", "share")],
+        },
+    }  # fmt: skip
     return Section(
         title="Margins",
         text="Distribution of r(preferred) − r(other), in units of each model's root mean square; what lies left of zero is wrong. "
         "Values beyond four are in the outermost bars.",
         rows=tuple(rows),
-        figure={
-            "height": 70,
-            "mark": "bar",
-            "encoding": {
-                "row": {"field": "model", "type": "nominal", "sort": None, "title": None},
-                "x": {
-                    "field": "low",
-                    "type": "quantitative",
-                    "bin": {"binned": True},
-                    "title": "margin / root mean square",
-                },
-                "x2": {"field": "high"},
-                "y": {"field": "share", "type": "quantitative", "title": "share of pairs"},
-                "color": {"condition": {"test": "datum.low < 0", "value": "#c4573a"}, "value": "#3a7ac4"},
-                "tooltip": [{"field": name} for name in ("model", "low", "high", "share")],
-            },
-        },
-        alternative="Histogram of margins per reward model",
+        figure=one_view_per_model(scores.models, bars),
+        alternative="Histogram of margins, one panel per reward model",
     )

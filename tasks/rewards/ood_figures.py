@@ -140,7 +140,7 @@ def margin_size_section(scores: ScoreTable) -> Section:
         figure={
             "mark": {"type": "line", "point": True},
             "encoding": {
-                "x": {"field": "bin", "type": "ordinal", "title": "bin of |margin|"},
+                "x": {"field": "bin", "type": "ordinal", "title": "bin of |margin|", "axis": {"labelAngle": 0}},
                 "y": {"field": "accuracy", "type": "quantitative", "scale": {"domain": [0, 1]}},
                 "color": model_colour(scores.models),
                 "tooltip": [{"field": name} for name in ("model", "bin", "margin", "accuracy", "n")],
@@ -204,7 +204,13 @@ def shift_section(scores: ScoreTable, inside: Inside) -> Section:
                 "x": {"field": "difference", "type": "quantitative", "title": "normalised difference in reward"},
                 "y": {"field": "domain", "type": "nominal", "sort": None, "title": None},
                 "color": model_colour(scores.models),
-                "shape": {"field": "mark", "type": "nominal", "title": None, "scale": {"domain": [IN, OUT]}},
+                "shape": {
+                    "field": "mark",
+                    "type": "nominal",
+                    "title": None,
+                    "scale": {"domain": [IN, OUT]},
+                    "legend": {"orient": "bottom"},
+                },
                 "tooltip": [{"field": name} for name in ("model", "domain", "mark", "difference", "n")],
             },
         },
