@@ -38,7 +38,6 @@ def _audit(task: str, judge: Model, contender: Model) -> Audit:
         name="judge_is_contender",
         subject=subject,
         verdict="warn" if same else "pass",
-        value=float(same),
         explanation="judge and contender have the same weights, and judges prefer their own answers: use another judge"
         if same
         else "judge and contender have different weights",

@@ -28,12 +28,21 @@ def kappa_estimates(task: str, scores: ScoreTable) -> Iterator[Estimate]:
             continue
         orders = [[_CODES[outcome_of(float(row[place]))] for row in rows] for place in (_SHOWN_FIRST, _SHOWN_SECOND)]
         labels = [_CODES[row[2]] for row in rows]
-        yield _kappa(task, "kappa_orders", model, orders[0], orders[1])
-        yield _kappa(task, "kappa_label", model, orders[0], labels)
+        yield kappa_estimate(task, "kappa_orders", model, orders[0], orders[1])
+        yield kappa_estimate(task, "kappa_label", model, orders[0], labels)
 
 
-def _kappa(task: str, metric: str, model: str, first: Sequence[float], second: Sequence[float]) -> Estimate:
-    found = agree(first, second, rng=np.random.default_rng(crc32(f"{task}/{metric}/{model}".encode())))
+def kappa_estimate(
+    task: str,
+    metric: str,
+    model: str,
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[int] | None = None,
+) -> Estimate:
+    """Cohen's kappa of two raters' numeric labels; `clusters`: which items belong together."""
+    rng = np.random.default_rng(crc32(f"{task}/{metric}/{model}".encode()))
+    found = agree(first, second, rng=rng, clusters=clusters)
     kappa = found.kappa
     return Estimate(
         task=task,

@@ -93,6 +93,34 @@ def test_an_unknown_set_is_a_usage_error() -> None:
         list(HarmfulRequests(HarmfulRequests.Options(sets="evilbench")).load(DataFiles("harmful_requests")))
 
 
+def labelled(number: int) -> Sample:
+    label = "full_refusal" if number % 2 else "compliance"
+    reply = {"prompt": f"question {number // 5}", "completion": f"reply {number}: {label}", "label": label}
+    return Sample(id=str(number), data=reply, cluster=reply["prompt"], slice="gpt4")
+
+
+@pytest.mark.parametrize(
+    ("judge", "kappa", "verdict"),
+    [(lambda p: "[[B]]" if "full_refusal" in p else "[[A]]", 1.0, "pass"), (lambda _: "[[A]]", 0.0, "fail")],
+)
+def test_a_refusal_judge_that_says_one_thing_only_has_half_the_replies_right_and_no_kappa(
+    judge: Any, kappa: float, verdict: str
+) -> None:
+    task = XSTestJudge()
+    rows = []
+    for number in range(40):
+        sample = labelled(number)
+        rows += [("j", sample, score) for score in run(task, sample, candidate=judge).values()]
+    scores = TaskScores(["j"], rows)
+    estimates = {estimate.metric: estimate for estimate in task.derive(scores)}
+    assert (estimates["kappa"].value, estimates["kappa"].n) == (kappa, 40)
+    audits = {audit.name: audit.verdict for audit in task.audit(scores)}
+    assert audits == {"missing_verdicts": "pass", "constant_verdicts": verdict}
+    (section,) = task.sections(scores)
+    refused = next(row for row in section.rows if row["human label"] == "full_refusal")
+    assert refused["judge says compliance"] == (0 if kappa else 20)
+
+
 def test_the_refusal_judge_is_measured_against_human_labels(data_dir: Path) -> None:
     samples = list(XSTestJudge().load(DataFiles("xstest_judge", {}, data_dir, offline=True)))
     assert len(samples) == 5 * 450
