@@ -58,7 +58,7 @@ def test_a_folder_of_runs_becomes_a_table_and_a_page(
 ) -> None:
     assert main(["leaderboard", "runs"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0].split() == "rank model win rate against old 95% interval n".split()
+    assert out.splitlines()[0].split() == ["rank", "model", "win", "rate", "against", "old", "95%", "interval", "n"]
     assert [line.split()[1] for line in out.splitlines()[1:] if line[:1].isdigit()] == ["a", "b", "old", "c"]
     assert "order decided for" in out
     assert Path("leaderboard.html").exists()
