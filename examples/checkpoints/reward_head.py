@@ -226,8 +226,8 @@ def first_layers(layers: int | None) -> dict[str, int]:
     return {} if layers is None else {"num_hidden_layers": layers}
 
 
-def fit_head(differences: np.ndarray) -> np.ndarray:
-    """Head weights with the ridge that predicts best in five-fold cross-validation."""
+def fit_head(differences: np.ndarray, ridges: Sequence[float] = RIDGES) -> np.ndarray:
+    """Head weights with the ridge of `ridges` that predicts best in five-fold cross-validation."""
     folds = np.arange(len(differences)) % 5
     losses = [
         np.mean(
@@ -236,9 +236,9 @@ def fit_head(differences: np.ndarray) -> np.ndarray:
                 for k in range(5)
             ]
         )
-        for ridge in RIDGES
+        for ridge in ridges
     ]
-    return _bradley_terry(differences, RIDGES[int(np.argmin(losses))])
+    return _bradley_terry(differences, ridges[int(np.argmin(losses))])
 
 
 def _bradley_terry(differences: np.ndarray, ridge: float) -> np.ndarray:
