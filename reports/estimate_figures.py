@@ -25,12 +25,26 @@ def estimate_figures(evidence: Evidence, arms: Arms) -> list[Figure]:
         maps = [metric for metric in dict.fromkeys(row.metric for row in rows) if _is_matrix(_sliced(rows, metric))]
         order = _best_first(rows, maps[0], arms) if maps else []
         shares = [row for row in rows if is_percent(row.scale) and not (row.metric in maps and row.slice is not None)]
-        found += _task_intervals(task, shares, arms)
+        for number, group in enumerate(_by_arms(shares)):
+            found += _task_intervals(task, group, arms, named=number > 0)
         found += [
             _matrix(task, metric, _sliced(rows, metric), order)
             for metric in maps[: 1 if len(order) > MOST_ARMS else None]
         ]
     return found
+
+
+def _by_arms(rows: Sequence[Estimate]) -> list[list[Estimate]]:
+    """Metrics that share arms stand together: what only a sequence as a whole has is no row among its checkpoints."""
+    groups: list[tuple[set[str], list[Estimate]]] = []
+    for metric in dict.fromkeys(row.metric for row in rows):
+        found = [row for row in rows if row.metric == metric]
+        arms = {row.model for row in found}
+        for group in [group for group in groups if group[0] & arms]:
+            groups.remove(group)
+            arms, found = group[0] | arms, group[1] + found
+        groups.append((arms, found))
+    return [found for _, found in groups]
 
 
 def _sliced(rows: Sequence[Estimate], metric: str) -> list[Estimate]:
@@ -79,8 +93,8 @@ def _matrix(task: str, metric: str, rows: Sequence[Estimate], models: Sequence[s
     )  # fmt: skip
 
 
-def _task_intervals(task: str, rows: list[Estimate], arms: Arms) -> list[Figure]:
-    """Points with intervals; arms have a colour and a shape."""
+def _task_intervals(task: str, rows: list[Estimate], arms: Arms, *, named: bool) -> list[Figure]:
+    """Points with intervals; arms have a colour and a shape. `named`: the title says which arms."""
     metrics = list(dict.fromkeys(row.metric for row in rows))
     rows.sort(key=lambda row: (metrics.index(row.metric), row.slice is not None))
     models = arms.ordered([row.model for row in rows])
@@ -90,6 +104,7 @@ def _task_intervals(task: str, rows: list[Estimate], arms: Arms) -> list[Figure]
         whole = [row for row in rows if row.slice is None]
         first = [row for row in whole if row.metric == whole[0].metric]
         return [_board(task, first)] if len(first) > 1 else []
+    of = ", ".join(models) if named else ""
     data = tuple(
         {
             "label": f"{spoken(row.metric)}{f' ({row.slice})' if row.slice else ''} {direction(row.higher_is_better)}",
@@ -107,7 +122,7 @@ def _task_intervals(task: str, rows: list[Estimate], arms: Arms) -> list[Figure]
         "encoding": {"y": y, "yOffset": offset, "color": arms.colour(models)},
         "layer": _points("per cent", arms.shape(models)),
     }
-    return [_interval_figure(task, data, spec)]
+    return [_interval_figure(task, data, spec, of)]
 
 
 def _points(unit: str, shape: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -137,14 +152,14 @@ def _board(task: str, rows: Sequence[Estimate]) -> Figure:
     return _interval_figure(task, data, spec)
 
 
-def _interval_figure(task: str, data: tuple[Mapping[str, Any], ...], spec: Mapping[str, Any]) -> Figure:
+def _interval_figure(task: str, data: tuple[Mapping[str, Any], ...], spec: Mapping[str, Any], of: str = "") -> Figure:
     words = (
         f"{' '.join(filter(None, (row['label'].strip(), row.get('model'))))}: {row['value']:.1f}" for row in data[:20]
     )
     level = "Points are estimates, lines their intervals. Arrows say which way is better."
     return Figure(
-        key=f"intervals-{slug(task)}",
-        title=f"{task}: estimates",
+        key=f"intervals-{slug(task)}{f'-{slug(of)}' if of else ''}",
+        title=f"{task}: estimates{f' of {of}' if of else ''}",
         caption=f"{level} Overlapping intervals do not mean that a difference is not there: see the paired differences.",
         alternative="Per cent. " + "; ".join(words) + ".",
         spec=spec,

@@ -102,7 +102,7 @@ def sequence_task(
         name=name,
         protocol=protocol,
         metrics=(Metric(name="score", higher_is_better=True),),
-        rows=list(_rows(cells)) if has_samples else [],
+        rows=list(_rows(cells, order)) if has_samples else [],
         data_hash=hash_items(f"{dataset}/{item}" for (_, dataset), items in cells.items() for item in items),
         options={
             "stages": [{"label": f"stage {stage}", "trained_on": trained} for stage, trained in enumerate(order, 1)]
@@ -112,7 +112,10 @@ def sequence_task(
     if has_samples:
         task.estimates = list(_with_intervals(name, order, cells))
     else:
-        task.estimates = [*_cell_means(name, cells, sizes), *figures_of_means(name, "sequence", order, cells, sizes)]
+        task.estimates = [
+            *_cell_means(name, order, cells, sizes),
+            *figures_of_means(name, "sequence", order, cells, sizes),
+        ]
     return task
 
 
@@ -139,9 +142,21 @@ def _check_stage(trained: dict[int, str], stage: int, trained_on: str, where: st
         raise DataError(f"{where}: stage {stage} was trained on {trained[stage]!r} before and on {trained_on!r} here")
 
 
-def _rows(cells: Mapping[tuple[int, str], Mapping[str, float]]) -> Iterator[ImportedRow]:
+def _in_training_order(
+    cells: Mapping[tuple[int, str], Mapping[str, float]], order: list[str]
+) -> list[tuple[tuple[int, str], Mapping[str, float]]]:
+    """Cells by stage, then by data set in the order of training; data sets that were never trained on come last."""
+
+    def place(cell: tuple[tuple[int, str], Mapping[str, float]]) -> tuple[int, int, str]:
+        (stage, dataset), _ = cell
+        return stage, order.index(dataset) if dataset in order else len(order), dataset
+
+    return sorted(cells.items(), key=place)
+
+
+def _rows(cells: Mapping[tuple[int, str], Mapping[str, float]], order: list[str]) -> Iterator[ImportedRow]:
     samples: dict[tuple[str, str], Sample] = {}
-    for (stage, dataset), items in sorted(cells.items()):
+    for (stage, dataset), items in _in_training_order(cells, order):
         for item, score in items.items():
             sample = samples.get((dataset, item))
             if sample is None:
@@ -150,10 +165,13 @@ def _rows(cells: Mapping[tuple[int, str], Mapping[str, float]]) -> Iterator[Impo
 
 
 def _cell_means(
-    task: str, cells: Mapping[tuple[int, str], Mapping[str, float]], sizes: Mapping[tuple[int, str], int]
+    task: str,
+    order: list[str],
+    cells: Mapping[tuple[int, str], Mapping[str, float]],
+    sizes: Mapping[tuple[int, str], int],
 ) -> Iterator[Estimate]:
     """The cells themselves. They are no samples: an interval over data sets would say nothing about other samples."""
-    for (stage, dataset), items in sorted(cells.items()):
+    for (stage, dataset), items in _in_training_order(cells, order):
         yield Estimate(
             task=task,
             metric="score",
