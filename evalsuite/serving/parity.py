@@ -30,8 +30,9 @@ SERVED = ("vllm", "http")
 TOLERANCE = 1e-2
 """Largest difference of two scores of a server that computes in float32; both ways agree to 1e-4 then."""
 
-HALF_PRECISION_SHARE = 0.1
-"""The same for half precision, as a share of the standard deviation of the scores: what eight bits of mantissa lose."""
+HALF_PRECISION_SHARE = 0.25
+"""The same for half precision, as a share of the standard deviation of the scores. Transformers in bfloat16 and in float32
+differed by up to 0.1 of it (SmolLM2, 22 layers); another template or an activation makes a difference of its size."""
 
 CLEAR_MARGIN = 0.05
 """Scores further apart than this (and than twice the tolerance) must be in the same order on both sides."""
