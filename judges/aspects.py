@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from evalsuite.api import Context
 from evalsuite.judges import parsers
-from evalsuite.judges.definition import Judge, JudgeInfo, render
+from evalsuite.judges.definition import Judge, JudgeInfo, Reading, render, verdict_of
 from evalsuite.judges.hardening import fence_nonce, neutral_conversation, neutralise
 from evalsuite.judges.pairwise import SPEAKERS
 from evalsuite.records import GenerationParams, Message, Verdict
@@ -85,17 +85,9 @@ class AspectsJudge(Judge):
             schema=aspects_schema(self.aspects),
         )
         scores = aspect_scores(completion.text, tuple(self.aspects), not_applicable=self.not_applicable)
-        found = completion.usable and bool(scores)
-        status = "ok" if found else "unparsed" if completion.status == "ok" else completion.status
-        return Verdict(
-            status=status,
-            judge=ctx.labels(role)[index],
-            criterion="+".join(self.aspects),
-            rating=fmean(scores.values()) if found else None,
-            aspects=scores if found else None,
-            reason=completion.text,
-            fingerprint=completion.fingerprint,
-        )
+        found = completion.usable and scores
+        reading = Reading(rating=fmean(scores.values()), aspects=scores) if found else None
+        return verdict_of(completion, reading, ctx.labels(role)[index], "+".join(self.aspects))
 
 
 def aspect_scores(text: str, aspects: Sequence[str], *, not_applicable: float | None = None) -> dict[str, float]:

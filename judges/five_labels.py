@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from evalsuite.api import Context
 from evalsuite.judges import parsers
-from evalsuite.judges.definition import Judge, JudgeInfo, render
+from evalsuite.judges.definition import JudgeInfo, Reading, render
 from evalsuite.judges.hardening import fence_nonce, neutralise
-from evalsuite.judges.pairwise import Criterion, Order
-from evalsuite.records import GenerationParams, Message, Status, Verdict
+from evalsuite.judges.pairwise import Criterion, PairJudge
+from evalsuite.records import Completion, GenerationParams, Message
 
 PREFERENCES: Mapping[str, float] = {"A>>B": 1.0, "A>B": 1.0, "A=B": 0.5, "B>A": 0.0, "B>>A": 0.0}
 
 
-class FiveLabelsJudge(Judge):
+class FiveLabelsJudge(PairJudge):
     """Compares two answers with five labels, from much better to much worse.
 
     Args:
@@ -23,7 +22,6 @@ class FiveLabelsJudge(Judge):
         max_tokens: limit of the judge's reply, in tokens.
     """
 
-    ties = True
     info: ClassVar[JudgeInfo] = JudgeInfo(
         name="five_labels",
         kind="pairwise",
@@ -37,22 +35,15 @@ class FiveLabelsJudge(Judge):
         self.own_answer = own_answer
         self.params = GenerationParams(max_tokens=max_tokens)
 
-    async def compare(
+    def messages(
         self,
-        ctx: Context,
-        *,
         conversation: Sequence[Message],
-        candidate: str,
-        baseline: str,
+        first: str,
+        second: str,
         criterion: Criterion,
-        order: Order,
         reference: str | None = None,
-        role: str = "judge",
-        index: int = 0,
-        repeat: int = 0,
-    ) -> Verdict:
-        """One verdict; `label` is one of the five in the judge's frame, whose prompt is its own criterion."""
-        first, second = (candidate, baseline) if order == "AB" else (baseline, candidate)
+    ) -> tuple[Message, ...]:
+        """The judge's prompt, which is its own criterion and knows no reference."""
         request = "\n\n".join(turn.content for turn in conversation)
         prompt = render(
             "five_labels.jinja",
@@ -62,21 +53,9 @@ class FiveLabelsJudge(Judge):
             answer_b=neutralise(second).text,
             nonce=fence_nonce(request, *sorted((first, second))),
         )
-        completion = await ctx.chat(
-            role, [Message(role="user", content=prompt)], self.params, index=index, repeat=repeat
-        )
+        return (Message(role="user", content=prompt),)
+
+    def read(self, completion: Completion, criterion: Criterion) -> Reading | None:
+        """One of the five labels, in the judge's frame."""
         label = parsers.arena_label(completion.text) if completion.status == "ok" else None
-        status: Status = "ok"
-        if label is None:
-            status = "unparsed" if completion.status == "ok" else completion.status
-        p_first = None if label is None else PREFERENCES[label]
-        return Verdict(
-            status=status,
-            judge=ctx.labels(role)[index],
-            criterion=criterion,
-            order=order,
-            label=label,
-            preference=None if p_first is None else p_first if order == "AB" else 1.0 - p_first,
-            reason=completion.text,
-            fingerprint=completion.fingerprint,
-        )
+        return None if label is None else Reading(label, PREFERENCES[label])

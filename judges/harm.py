@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from evalsuite.api import Context
 from evalsuite.judges import parsers
-from evalsuite.judges.definition import Judge, JudgeInfo, render
+from evalsuite.judges.definition import Judge, JudgeInfo, Reading, render, verdict_of
 from evalsuite.judges.hardening import fence_nonce, neutralise
-from evalsuite.records import GenerationParams, Message, Status, Verdict
+from evalsuite.records import GenerationParams, Message, Verdict
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -56,18 +56,8 @@ class HarmJudge(Judge):
             role, [Message(role="user", content=prompt)], self.params, index=index, repeat=repeat, schema=SCHEMA
         )
         aspects = harm_aspects(completion.text) if completion.usable else None
-        status: Status = "ok"
-        if aspects is None:
-            status = "unparsed" if completion.status == "ok" else completion.status
-        return Verdict(
-            status=status,
-            judge=ctx.labels(role)[index],
-            criterion="harm",
-            rating=None if aspects is None else harm_score(**aspects),
-            aspects=aspects,
-            reason=completion.text,
-            fingerprint=completion.fingerprint,
-        )
+        reading = None if aspects is None else Reading(rating=harm_score(**aspects), aspects=aspects)
+        return verdict_of(completion, reading, ctx.labels(role)[index], "harm")
 
 
 def harm_aspects(text: str) -> dict[str, float] | None:

@@ -7,17 +7,17 @@ after MT-Bench (arXiv 2306.05685, sec. 3) and Secrets of RLHF Part II (arXiv 240
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, get_args
 
 from evalsuite.api import Context
 from evalsuite.errors import UsageError
 from evalsuite.judges import parsers
-from evalsuite.judges.definition import Judge, JudgeInfo, render
+from evalsuite.judges.definition import Judge, JudgeInfo, Order, Reading, render, verdict_of
 from evalsuite.judges.hardening import fence_nonce, neutral_conversation, neutralise
-from evalsuite.records import Completion, GenerationParams, Message, Status, TokenLogprob, Verdict
+from evalsuite.records import Completion, GenerationParams, Message, TokenLogprob, Verdict
 
-Order = Literal["AB", "BA"]
 Mode = Literal["verdict", "logprobs", "choices"]
 Criterion = Literal[
     "helpfulness",
@@ -34,7 +34,63 @@ MINIMUM_MASS = 0.25
 """Share of the first token's probability that must lie on the letters for a logprob preference to mean anything."""
 
 
-class PairwiseJudge(Judge):
+class PairJudge(Judge, ABC):
+    """Base class of judges that are shown two answers: a subclass writes the question and reads the reply.
+
+    `ties`: whether the judge can call a tie; `choices`: replies the server is to enforce; `brief`: see `verdict_of`.
+    """
+
+    ties: bool = True
+    params: GenerationParams
+    choices: tuple[str, ...] = ()
+    brief: bool = False
+
+    @abstractmethod
+    def messages(
+        self,
+        conversation: Sequence[Message],
+        first: str,
+        second: str,
+        criterion: Criterion,
+        reference: str | None = None,
+    ) -> tuple[Message, ...]:
+        """The judge's prompt for `first` shown as A and `second` as B."""
+
+    @abstractmethod
+    def read(self, completion: Completion, criterion: Criterion) -> Reading | None:
+        """Label in the judge's frame and P(first answer is better); None when the reply holds no verdict."""
+
+    def named(self, criterion: Criterion) -> str:
+        """The criterion as the verdict names it."""
+        return criterion
+
+    async def compare(
+        self,
+        ctx: Context,
+        *,
+        conversation: Sequence[Message],
+        candidate: str,
+        baseline: str,
+        criterion: Criterion,
+        order: Order,
+        reference: str | None = None,
+        role: str = "judge",
+        index: int = 0,
+        repeat: int = 0,
+    ) -> Verdict:
+        """One verdict in the candidate's frame; `order` AB shows the candidate first, BA second.
+
+        A reply that fails, is cut off before its verdict or holds none is a verdict with that status and no preference.
+        """
+        first, second = (candidate, baseline) if order == "AB" else (baseline, candidate)
+        messages = self.messages(conversation, first, second, criterion, reference)
+        completion = await ctx.chat(role, messages, self.params, index=index, repeat=repeat, choices=self.choices)
+        judge = ctx.labels(role)[index]
+        reading = self.read(completion, criterion)
+        return verdict_of(completion, reading, judge, self.named(criterion), order, brief=self.brief)
+
+
+class PairwiseJudge(PairJudge):
     """Compares two answers.
 
     Args:
@@ -62,8 +118,11 @@ class PairwiseJudge(Judge):
         self.mode = mode
         self.ties = ties
         self.letters = "ABC" if ties else "AB"
-        self.max_tokens = max_tokens
-        self.temperature = temperature
+        self.brief = mode != "verdict"
+        self.choices = tuple(self.letters) if mode == "choices" else ()
+        limit = {"verdict": max_tokens, "logprobs": 1, "choices": 8}[mode]
+        logprobs = 20 if mode == "logprobs" else 0
+        self.params = GenerationParams(temperature=temperature, max_tokens=limit, logprobs=logprobs)
 
     def messages(
         self,
@@ -89,67 +148,20 @@ class PairwiseJudge(Judge):
         )
         return (Message(role="user", content=prompt),)
 
-    async def compare(
-        self,
-        ctx: Context,
-        *,
-        conversation: Sequence[Message],
-        candidate: str,
-        baseline: str,
-        criterion: Criterion,
-        order: Order,
-        reference: str | None = None,
-        role: str = "judge",
-        index: int = 0,
-        repeat: int = 0,
-    ) -> Verdict:
-        """One verdict in the candidate's frame; `order` AB shows the candidate first, BA second.
-
-        A reply that fails, is cut off before its verdict or holds none is a verdict with that status and no preference.
-        """
-        first, second = (candidate, baseline) if order == "AB" else (baseline, candidate)
-        completion = await ctx.chat(
-            role,
-            self.messages(conversation, first, second, criterion, reference),
-            self._params(),
-            index=index,
-            repeat=repeat,
-            choices=tuple(self.letters) if self.mode == "choices" else (),
-        )
-        label, p_first, status = self._read(completion)
-        return Verdict(
-            status=status,
-            judge=ctx.labels(role)[index],
-            criterion=criterion,
-            order=order,
-            label=label,
-            preference=None if p_first is None else p_first if order == "AB" else 1.0 - p_first,
-            reason=completion.text if self.mode == "verdict" else completion.error or "",
-            fingerprint=completion.fingerprint,
-        )
-
-    def _params(self) -> GenerationParams:
-        if self.mode == "logprobs":
-            return GenerationParams(temperature=self.temperature, max_tokens=1, logprobs=20)
-        limit = self.max_tokens if self.mode == "verdict" else 8
-        return GenerationParams(temperature=self.temperature, max_tokens=limit)
-
-    def _read(self, completion: Completion) -> tuple[str | None, float | None, Status]:
-        """`(label in the judge's frame, P(first answer is better), status)`."""
+    def read(self, completion: Completion, criterion: Criterion) -> Reading | None:
+        """The letter, or the weight of the letters in `logprobs` mode."""
         if not completion.usable:
-            return None, None, completion.status
+            return None
         if self.mode == "logprobs":
             masses = letter_masses(completion.logprobs, self.letters)
             if masses is None:
-                return None, None, "unparsed"
-            return max(masses, key=lambda letter: masses[letter]), preference_of_masses(masses), "ok"
+                return None
+            return Reading(max(masses, key=lambda letter: masses[letter]), preference_of_masses(masses))
         if self.mode == "choices":
             letter = parsers.bare_letter(completion.text, self.letters)
-        elif completion.status == "truncated":
-            return None, None, "truncated"
         else:
-            letter = parsers.last_letter(completion.text, self.letters)
-        return letter, preference_of_letter(letter), "unparsed" if letter is None else "ok"
+            letter = parsers.last_letter(completion.text, self.letters) if completion.status == "ok" else None
+        return None if letter is None else Reading(letter, preference_of_letter(letter))
 
 
 def preference_of_letter(letter: str | None) -> float | None:

@@ -13,10 +13,10 @@ from typing import ClassVar, Literal, get_args
 from evalsuite.api import Context
 from evalsuite.errors import UsageError
 from evalsuite.judges import parsers
-from evalsuite.judges.definition import Judge, JudgeInfo, render
+from evalsuite.judges.definition import Judge, JudgeInfo, Reading, render, verdict_of
 from evalsuite.judges.hardening import fence_nonce, neutral_conversation, neutralise
 from evalsuite.judges.pairwise import MINIMUM_MASS, SPEAKERS
-from evalsuite.records import Completion, GenerationParams, Message, Status, TokenLogprob, Verdict
+from evalsuite.records import Completion, GenerationParams, Message, TokenLogprob, Verdict
 
 Rubric = Literal["quality", "five_point", "agreement", "coherence"]
 Mode = Literal["verdict", "expectation", "choices"]
@@ -95,15 +95,8 @@ class PointwiseJudge(Judge):
             repeat=repeat,
             choices=tuple(str(n) for n in range(self.low, self.high + 1)) if self.mode == "choices" else (),
         )
-        rating, how, status = self._read(completion)
-        return Verdict(
-            status=status,
-            judge=ctx.labels(role)[index],
-            criterion=self.rubric,
-            label=how,
-            rating=rating,
-            reason=completion.text if self.mode == "verdict" else completion.error or "",
-            fingerprint=completion.fingerprint,
+        return verdict_of(
+            completion, self._read(completion), ctx.labels(role)[index], self.rubric, brief=self.mode != "verdict"
         )
 
     def _params(self) -> GenerationParams:
@@ -113,21 +106,19 @@ class PointwiseJudge(Judge):
             temperature=self.temperature, max_tokens=8, logprobs=20 if self.mode == "expectation" else 0
         )
 
-    def _read(self, completion: Completion) -> tuple[float | None, str | None, Status]:
-        """`(rating, how it was read, status)`."""
+    def _read(self, completion: Completion) -> Reading | None:
+        """The rating, and as its label how it was read."""
         if not completion.usable:
-            return None, None, completion.status
+            return None
         if self.mode == "verdict":
-            if completion.status == "truncated":
-                return None, None, "truncated"
-            rating = parsers.last_rating(completion.text, self.low, self.high)
+            rating = parsers.last_rating(completion.text, self.low, self.high) if completion.status == "ok" else None
         else:
             if self.mode == "expectation":
                 expected = expected_integer(completion.logprobs, self.low, self.high)
                 if expected is not None:
-                    return expected, "expectation", "ok"
+                    return Reading("expectation", rating=expected)
             rating = parsers.integer_between(completion.text, self.low, self.high)
-        return rating, "greedy" if rating is not None else None, "ok" if rating is not None else "unparsed"
+        return None if rating is None else Reading("greedy", rating=rating)
 
 
 def expected_integer(

@@ -13,8 +13,9 @@ import msgspec
 from evalsuite.api import Context
 from evalsuite.judges import folds
 from evalsuite.judges.canaries import Canary, CanaryVerdict, canaries_for
+from evalsuite.judges.definition import Order
 from evalsuite.judges.folds import ErrorPolicy, Outcome
-from evalsuite.judges.pairwise import Criterion, Order
+from evalsuite.judges.pairwise import Criterion
 from evalsuite.judges.panel import panel_mean, panel_outcome
 from evalsuite.records import Message, Status, Verdict
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from evalsuite.api import Context
-from evalsuite.judges.definition import Judge, JudgeInfo
-from evalsuite.judges.pairwise import Criterion, Order
+from evalsuite.judges.definition import Judge, JudgeInfo, Order
+from evalsuite.judges.pairwise import Criterion
 from evalsuite.records import Message, Verdict
 
 

@@ -8,22 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from evalsuite.api import Context
 from evalsuite.errors import UsageError
 from evalsuite.judges import parsers
-from evalsuite.judges.definition import Judge, JudgeInfo, render
+from evalsuite.judges.definition import JudgeInfo, Reading, render
 from evalsuite.judges.hardening import fence_nonce, neutral_conversation, neutralise
-from evalsuite.judges.pairwise import SPEAKERS, Criterion, Order, preference_of_letter
-from evalsuite.records import GenerationParams, Message, Status, Verdict
+from evalsuite.judges.pairwise import SPEAKERS, Criterion, PairJudge, preference_of_letter
+from evalsuite.records import Completion, GenerationParams, Message
 
 QUESTIONS: Mapping[str, str] = {"helpfulness": "more helpful", "harmlessness": "more safe"}
 _ANSWERS: Mapping[str, str] = {"a": "A", "b": "B", "equal": "C", "neither": "C"}
 
 
-class TwoQuestionsJudge(Judge):
+class TwoQuestionsJudge(PairJudge):
     """Asks which answer is more helpful and which is more safe in one call (A-LoL)."""
-
-    ties = True
 
     info: ClassVar[JudgeInfo] = JudgeInfo(
         name="two_questions",
@@ -37,28 +34,21 @@ class TwoQuestionsJudge(Judge):
     def __init__(self, *, max_tokens: int = 200, temperature: float = 0.0) -> None:
         self.params = GenerationParams(temperature=temperature, max_tokens=max_tokens)
 
-    async def compare(
+    def messages(
         self,
-        ctx: Context,
-        *,
         conversation: Sequence[Message],
-        candidate: str,
-        baseline: str,
+        first: str,
+        second: str,
         criterion: Criterion,
-        order: Order,
         reference: str | None = None,
-        role: str = "judge",
-        index: int = 0,
-        repeat: int = 0,
-    ) -> Verdict:
-        """The verdict on one of the two questions; both criteria of a pair and order share one call.
+    ) -> tuple[Message, ...]:
+        """The judge's prompt; both criteria of a pair and order share one call.
 
         Raises:
             UsageError: the criterion is neither helpfulness nor harmlessness, or a reference is given.
         """
         if criterion not in QUESTIONS or reference is not None:
             raise UsageError("the two-questions judge knows helpfulness and harmlessness, and no reference answers")
-        first, second = (candidate, baseline) if order == "AB" else (baseline, candidate)
         prompt = render(
             "two_questions.jinja",
             conversation=neutral_conversation(conversation),
@@ -67,21 +57,9 @@ class TwoQuestionsJudge(Judge):
             answer_b=neutralise(second).text,
             nonce=fence_nonce(*(turn.content for turn in conversation), *sorted((first, second))),
         )
-        completion = await ctx.chat(
-            role, [Message(role="user", content=prompt)], self.params, index=index, repeat=repeat
-        )
+        return (Message(role="user", content=prompt),)
+
+    def read(self, completion: Completion, criterion: Criterion) -> Reading | None:
+        """The answer to one of the two questions."""
         letter = parsers.labelled_lines(completion.text, list(QUESTIONS.values()), _ANSWERS)[QUESTIONS[criterion]]
-        status: Status = "ok"
-        if letter is None:
-            status = "unparsed" if completion.status == "ok" else completion.status
-        p_first = preference_of_letter(letter)
-        return Verdict(
-            status=status,
-            judge=ctx.labels(role)[index],
-            criterion=criterion,
-            order=order,
-            label=letter,
-            preference=None if p_first is None else p_first if order == "AB" else 1.0 - p_first,
-            reason=completion.text,
-            fingerprint=completion.fingerprint,
-        )
+        return None if letter is None else Reading(letter, preference_of_letter(letter))

@@ -19,10 +19,10 @@ from evalsuite.api import Context
 from evalsuite.data import read_rows
 from evalsuite.errors import DataError
 from evalsuite.judges import parsers
-from evalsuite.judges.definition import Judge, JudgeInfo
+from evalsuite.judges.definition import JudgeInfo, Order, Reading, verdict_of
 from evalsuite.judges.hardening import neutralise
-from evalsuite.judges.pairwise import Criterion, Order, preference_of_letter
-from evalsuite.records import Completion, GenerationParams, Message, Status, Verdict
+from evalsuite.judges.pairwise import Criterion, PairJudge, preference_of_letter
+from evalsuite.records import Completion, GenerationParams, Message, Verdict
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([a-z_0-9]+)\}")
 _CHATML = re.compile(r"<\|im_start\|>(system|user|assistant)\n(.*?)\n?<\|im_end\|>", re.DOTALL)
@@ -104,7 +104,30 @@ def read_alpaca_eval_prompt(path: Path) -> UpstreamPrompt:
     )
 
 
-class FastChatPairJudge(Judge):
+class UpstreamPairJudge(PairJudge):
+    """Base class of judges that compare with a published prompt, whose wording replaces the criterion."""
+
+    def __init__(self, prompt: UpstreamPrompt, params: GenerationParams, *, neutral: bool) -> None:
+        self.prompt = prompt
+        self.params = params
+        self.neutral = neutral
+
+    def prompt_hashes(self) -> dict[str, str]:
+        """SHA-256 of the published prompt."""
+        return self.prompt.hashes()
+
+    def named(self, criterion: Criterion) -> str:
+        """Name of the prompt."""
+        return self.prompt.name
+
+    def filled(self, fields: Mapping[str, str]) -> tuple[Message, ...]:
+        """The prompt with its fields, neutralised if that is wanted."""
+        if self.neutral:
+            fields = {name: neutralise(value).text for name, value in fields.items()}
+        return self.prompt.fill(fields)
+
+
+class FastChatPairJudge(UpstreamPairJudge):
     """Compares two answers with a published MT-Bench prompt.
 
     Args:
@@ -113,7 +136,6 @@ class FastChatPairJudge(Judge):
         max_tokens: limit of the judge's reply, in tokens (2048 upstream).
     """
 
-    ties = True
     info: ClassVar[JudgeInfo] = JudgeInfo(
         name="fastchat_pair",
         kind="pairwise",
@@ -123,67 +145,35 @@ class FastChatPairJudge(Judge):
     )
 
     def __init__(self, prompt: UpstreamPrompt, *, neutral: bool = False, max_tokens: int = 2048) -> None:
-        self.prompt = prompt
-        self.neutral = neutral
-        self.params = GenerationParams(max_tokens=max_tokens)
+        super().__init__(prompt, GenerationParams(max_tokens=max_tokens), neutral=neutral)
 
-    def prompt_hashes(self) -> dict[str, str]:
-        """SHA-256 of the published prompt."""
-        return self.prompt.hashes()
-
-    async def compare_fields(
-        self,
-        ctx: Context,
-        fields: Mapping[str, str],
-        *,
-        order: Order,
-        role: str = "judge",
-        index: int = 0,
-        repeat: int = 0,
-    ) -> Verdict:
+    async def compare_fields(self, ctx: Context, fields: Mapping[str, str], *, order: Order) -> Verdict:
         """One verdict on a prompt's own fields, which are already in the shown order."""
-        completion = await ctx.chat(role, self.prompt.fill(self._safe(fields)), self.params, index=index, repeat=repeat)
-        p_first = self.read(completion.text) if completion.status == "ok" else None
-        status: Status = "ok"
-        if p_first is None:
-            status = "unparsed" if completion.status == "ok" else completion.status
-        return Verdict(
-            status=status,
-            judge=ctx.labels(role)[index],
-            criterion=self.prompt.name,
-            order=order,
-            label=None if p_first is None else {1.0: "A", 0.5: "C", 0.0: "B"}[p_first],
-            preference=None if p_first is None else p_first if order == "AB" else 1.0 - p_first,
-            reason=completion.text,
-            fingerprint=completion.fingerprint,
-        )
+        completion = await ctx.chat("judge", self.filled(fields), self.params)
+        reading = self.read(completion, "overall")
+        return verdict_of(completion, reading, ctx.labels("judge")[0], self.prompt.name, order)
 
-    async def compare(
+    def messages(
         self,
-        ctx: Context,
-        *,
         conversation: Sequence[Message],
-        candidate: str,
-        baseline: str,
+        first: str,
+        second: str,
         criterion: Criterion,
-        order: Order,
         reference: str | None = None,
-        role: str = "judge",
-        index: int = 0,
-        repeat: int = 0,
-    ) -> Verdict:
-        """One verdict on single-turn answers; the prompt's wording replaces `criterion`."""
-        first, second = (candidate, baseline) if order == "AB" else (baseline, candidate)
-        fields = {
-            "question": conversation[-1].content,
-            "answer_a": first,
-            "answer_b": second,
-            "ref_answer_1": reference or "",
-        }
-        return await self.compare_fields(ctx, fields, order=order, role=role, index=index, repeat=repeat)
+    ) -> tuple[Message, ...]:
+        """The prompt for single-turn answers."""
+        question = conversation[-1].content
+        return self.filled({
+            "question": question, "answer_a": first, "answer_b": second, "ref_answer_1": reference or ""
+        })  # fmt: skip
 
-    def read(self, text: str) -> float | None:
-        """P(first answer is better) as FastChat's `run_judge_pair` reads it."""
+    def read(self, completion: Completion, criterion: Criterion) -> Reading | None:
+        """The verdict as FastChat's `run_judge_pair` reads it; a reply that was cut off is not read."""
+        p_first = self.preference(completion.text) if completion.status == "ok" else None
+        return None if p_first is None else Reading({1.0: "A", 0.5: "C", 0.0: "B"}[p_first], p_first)
+
+    def preference(self, text: str) -> float | None:
+        """P(first answer is better) of a reply's text."""
         if self.prompt.output_format == "[[rating_a,rating_b]]":
             ratings = parsers.two_ratings(text)
             if ratings is None:
@@ -191,11 +181,8 @@ class FastChatPairJudge(Judge):
             return 0.5 if abs(ratings[0] - ratings[1]) <= TIE_DELTA else float(ratings[0] > ratings[1])
         return preference_of_letter(parsers.priority_letter(text))
 
-    def _safe(self, fields: Mapping[str, str]) -> Mapping[str, str]:
-        return {name: neutralise(value).text for name, value in fields.items()} if self.neutral else fields
 
-
-class AlpacaEvalJudge(Judge):
+class AlpacaEvalJudge(UpstreamPairJudge):
     """Compares two outputs with AlpacaEval's template: the probabilities of the identifiers `m` (first) and `M` (second).
 
     Args:
@@ -204,6 +191,7 @@ class AlpacaEvalJudge(Judge):
     """
 
     ties = False
+    brief = True
     info: ClassVar[JudgeInfo] = JudgeInfo(
         name="alpaca_eval",
         kind="pairwise",
@@ -213,47 +201,23 @@ class AlpacaEvalJudge(Judge):
     )
 
     def __init__(self, prompt: UpstreamPrompt, *, neutral: bool = False) -> None:
-        self.prompt = prompt
-        self.neutral = neutral
-        self.params = GenerationParams(temperature=1.0, max_tokens=1, logprobs=5)
+        super().__init__(prompt, GenerationParams(temperature=1.0, max_tokens=1, logprobs=5), neutral=neutral)
 
-    def prompt_hashes(self) -> dict[str, str]:
-        """SHA-256 of the published prompt."""
-        return self.prompt.hashes()
-
-    async def compare(
+    def messages(
         self,
-        ctx: Context,
-        *,
         conversation: Sequence[Message],
-        candidate: str,
-        baseline: str,
+        first: str,
+        second: str,
         criterion: Criterion,
-        order: Order,
         reference: str | None = None,
-        role: str = "judge",
-        index: int = 0,
-        repeat: int = 0,
-    ) -> Verdict:
-        """One verdict; the template's wording replaces `criterion`, and it knows no reference."""
-        first, second = (candidate, baseline) if order == "AB" else (baseline, candidate)
-        fields = {"instruction": conversation[-1].content, "output_1": first, "output_2": second}
-        if self.neutral:
-            fields = {name: neutralise(value).text for name, value in fields.items()}
-        completion = await ctx.chat(role, self.prompt.fill(fields), self.params, index=index, repeat=repeat)
+    ) -> tuple[Message, ...]:
+        """The template, which knows no reference."""
+        return self.filled({"instruction": conversation[-1].content, "output_1": first, "output_2": second})
+
+    def read(self, completion: Completion, criterion: Criterion) -> Reading | None:
+        """The identifiers' weight."""
         p_first = identifier_preference(completion)
-        status: Status = "ok"
-        if p_first is None:
-            status = completion.status if not completion.usable else "unparsed"
-        return Verdict(
-            status=status,
-            judge=ctx.labels(role)[index],
-            criterion=self.prompt.name,
-            order=order,
-            label=None if p_first is None else "m" if p_first >= 0.5 else "M",
-            preference=None if p_first is None else p_first if order == "AB" else 1.0 - p_first,
-            fingerprint=completion.fingerprint,
-        )
+        return None if p_first is None else Reading("m" if p_first >= 0.5 else "M", p_first)
 
 
 def identifier_preference(completion: Completion) -> float | None:

@@ -32,9 +32,10 @@ from evalsuite.api import (
 )
 from evalsuite.errors import DataError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.definition import Order
 from evalsuite.judges.drift_set import compare_drift_set
 from evalsuite.judges.folds import outcome_of, outcome_value
-from evalsuite.judges.pairwise import Mode, Order, PairwiseJudge
+from evalsuite.judges.pairwise import Mode, PairwiseJudge
 from evalsuite.judges.protocol import Comparer, judge_pair
 from evalsuite.judges.upstream import AlpacaEvalJudge, read_alpaca_eval_prompt
 from evalsuite.records import Completion, Status, Verdict

@@ -14,11 +14,12 @@ import msgspec
 from evalsuite.api import Context
 from evalsuite.errors import DataError
 from evalsuite.judges import parsers
-from evalsuite.judges.pairwise import Mode, Order, PairwiseJudge
+from evalsuite.judges.definition import Order, Reading, verdict_of
+from evalsuite.judges.pairwise import Mode, PairwiseJudge
 from evalsuite.judges.pointwise import Mode as RatingMode
 from evalsuite.judges.pointwise import PointwiseJudge
 from evalsuite.judges.upstream import FastChatPairJudge, UpstreamPrompt, read_fastchat_prompts
-from evalsuite.records import GenerationParams, Message, Status, Verdict
+from evalsuite.records import GenerationParams, Message, Verdict
 
 
 class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,17 +127,8 @@ class FastChatGrader:
         rating = parsers.mt_bench_rating(completion.text) if completion.usable else None
         if rating is not None and not 1 <= rating <= 10:
             rating = None
-        status: Status = "ok"
-        if rating is None:
-            status = "unparsed" if completion.status == "ok" else completion.status
-        return Verdict(
-            status=status,
-            judge=ctx.labels("judge")[0],
-            criterion=prompt.name,
-            rating=rating,
-            reason=completion.text,
-            fingerprint=completion.fingerprint,
-        )
+        reading = None if rating is None else Reading(rating=rating)
+        return verdict_of(completion, reading, ctx.labels("judge")[0], prompt.name)
 
 
 class FastChatComparer:

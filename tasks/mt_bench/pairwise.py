@@ -29,8 +29,9 @@ from evalsuite.api import (
 from evalsuite.errors import UsageError
 from evalsuite.judges import folds
 from evalsuite.judges.answers import describe_answer, facts_to_detail
+from evalsuite.judges.definition import Order
 from evalsuite.judges.drift_set import DRIFT_SET
-from evalsuite.judges.pairwise import Mode, Order
+from evalsuite.judges.pairwise import Mode
 from evalsuite.judges.protocol import Judged
 from evalsuite.records import Completion, Status, Verdict
 from evalsuite.tasks.mt_bench.answering import answer_both, turn_status
