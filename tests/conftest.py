@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("evalsuite", deadline=None)  # a slow example on a busy machine says nothing about the code
+settings.load_profile("evalsuite")
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +27,14 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"EVALSUITE_DATA={value} is not a folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def small_chat_model() -> Path:
+    """SmolLM2-135M-Instruct, built by the examples on first use; kept in `$EVALSUITE_TEST_CHECKPOINTS` or `.demo`."""
+    if importlib.util.find_spec("transformers") is None:
+        pytest.skip("transformers is not installed here; `make env` installs it")
+    folder = Path(os.environ.get("EVALSUITE_TEST_CHECKPOINTS") or PROJECT / ".demo")
+    builder = PROJECT / "examples" / "checkpoints" / "build.py"
+    subprocess.run([sys.executable, str(builder), "--out", str(folder), "smollm2-135m-instruct"], check=True)
+    return folder / "smollm2-135m-instruct"

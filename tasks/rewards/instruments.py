@@ -9,6 +9,9 @@ from evalsuite.api import Audit, Score, ScoreTable
 TIE_SHARE = 0.05
 """Above this share of ties a scalar head is suspect: an activation that saturates, or scores rounded to half precision."""
 
+ROUNDING = 1e-5
+"""Margins below this share of the largest reward are what batching does to float32 scores: a model with no others is constant."""
+
 CUT_SHARE = 0.01
 """Above this share of truncated conversations the context length shapes the result."""
 
@@ -28,14 +31,17 @@ def reward_audits(task: str, scores: ScoreTable, anchor: str | None = None) -> I
         if not len(ties):
             continue
         share = float(ties.mean())
+        constant = share == 1.0 or _only_rounding(model, scores)
         yield Audit(
             task=task,
             name="constant_scores",
             subject=model,
-            verdict="fail" if share == 1.0 and len(ties) > 1 else "pass",
+            verdict="fail" if constant and len(ties) > 1 else "pass",
             value=share,
             n=len(ties),
-            explanation="every comparison is a tie: the scores are constant" if share == 1.0 else "the scores differ",
+            explanation="no comparison differs by more than rounding: the scores are constant"
+            if constant
+            else "the scores differ",
         )
         yield Audit(
             task=task,
@@ -64,6 +70,14 @@ def _truncation(task: str, model: str, scores: ScoreTable, anchor: str | None) -
         n=len(details),
         explanation="share of comparisons in which a conversation was longer than the context and was cut",
     )
+
+
+def _only_rounding(model: str, scores: ScoreTable) -> bool:
+    margins = [score for _, score in scores.scores("margin", model) if score.value is not None]
+    if not margins:
+        return False
+    largest = max(abs(score.detail[side] or 0.0) for score in margins for side in ("chosen_reward", "rejected_reward"))
+    return max(abs(score.value or 0.0) for score in margins) <= ROUNDING * largest
 
 
 def _was_cut(score: Score) -> bool:

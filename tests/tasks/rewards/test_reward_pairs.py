@@ -63,6 +63,20 @@ def test_constant_scores_fail_the_audit_and_others_pass(tmp_path: Path) -> None:
     assert verdicts["constant_scores", "long"] == verdicts["ties", "long"] == "pass"
 
 
+def test_scores_that_differ_by_rounding_only_are_constant(tmp_path: Path) -> None:
+    task = RewardPairs()
+    table = run_rewards(
+        task,
+        {
+            "rounded": lambda who, prompt, reply: 3.0 + 1e-7 * len(reply),
+            "small": lambda who, prompt, reply: 1e-7 * len(reply),
+        },
+        reward_pairs=write_pairs(tmp_path / "pairs.jsonl"),
+    )
+    verdicts = {audit.subject: audit.verdict for audit in task.audit(table) if audit.name == "constant_scores"}
+    assert verdicts == {"rounded": "fail", "small": "pass"}
+
+
 @pytest.mark.parametrize(
     ("broken", "status"),
     [
