@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from evalsuite.serving.vllm_flags import find_build
 
-PROJECT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="session")
-def smollm2() -> Path:
-    """SmolLM2-135M-Instruct, built by the examples on first use; kept in `$EVALSUITE_TEST_CHECKPOINTS` or `.demo`."""
+def smollm2(request: pytest.FixtureRequest) -> Path:
+    """SmolLM2-135M-Instruct, where vLLM is there to serve it."""
     if find_build() is None:
         pytest.skip("vLLM is not installed here; `make env` installs it")
-    folder = Path(os.environ.get("EVALSUITE_TEST_CHECKPOINTS") or PROJECT / ".demo")
-    builder = PROJECT / "examples" / "checkpoints" / "build.py"
-    subprocess.run([sys.executable, str(builder), "--out", str(folder), "smollm2-135m-instruct"], check=True)
-    return folder / "smollm2-135m-instruct"
+    return Path(request.getfixturevalue("small_chat_model"))
 
 
 @pytest.fixture(scope="session")

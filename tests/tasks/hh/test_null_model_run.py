@@ -46,6 +46,29 @@ def test_a_null_model_wins_is_flagged_and_is_not_passed(
     assert "constant_answers of null failed" in capsys.readouterr().out
 
 
+@pytest.mark.server
+def test_a_null_model_is_flagged_and_not_passed_with_a_real_small_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_chat_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The judge is SmolLM2 in process, made to choose a letter; whom it prefers does not matter to the verdict."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "null.jsonl").write_text(json.dumps({"answer": NULL}))
+    options = {"splits": "sample", "mode": "choices", "ties": "false", "order": "random", "audit_share": "0"}
+    settings = [part for name, value in options.items() for part in ("--set", f"hh_winrate.{name}={value}")]
+    arms = ["--model", "null=fake:script,path=null.jsonl", "--baseline", "base=fake:perfect"]
+    judge = ["--judge", f"judge=hf:{small_chat_model}"]
+    assert main(["run", *arms, *judge, "--tasks", "hh_winrate", *settings, "--limit", "10", "--out", "run"]) == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    audits = {(audit["name"], audit["subject"]): audit["verdict"] for audit in results["audits"]}
+    assert audits["missing_verdicts", "judge on null"] == "pass"
+    for name in ("constant_answers", "near_constant_answers", "injected_verdicts_or_delimiters"):
+        assert audits[name, "null"] == "fail"
+    assert (tmp_path / "judge-drift.jsonl").is_file()
+    capsys.readouterr()
+    assert main(["gate", "--candidate", "run#null", "--baseline", "run#base", "--no-ledger"]) == 4
+    assert "injected_verdicts_or_delimiters of null failed" in capsys.readouterr().out
+
+
 def test_what_the_judge_saw_held_no_verdict_but_its_own(runs: tuple[Path, Path]) -> None:
     import pandas as pd
 
