@@ -7,6 +7,8 @@ A command module has `add_arguments(parser)` and `main(arguments) -> int`; it is
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import importlib
 import os
 import signal
@@ -38,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _exit_at_once)
+        # At the end Python looks for cycles among all objects there are, which takes as long as some commands do.
+        atexit.register(gc.freeze)
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(words)

@@ -7,6 +7,7 @@ under way, or from the model when it is being served. Otherwise the coroutine en
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property
@@ -171,7 +172,13 @@ class SampleContext:
 
     async def gather(self, *asks: Awaitable[Any]) -> list[Any]:
         """Ask everything at once; raise `Pending` for all that cannot be answered only after the rest is."""
-        results = await asyncio.gather(*(_held(ask) for ask in asks))
+        try:
+            results = await asyncio.gather(*(_held(ask) for ask in asks))
+        except asyncio.CancelledError:
+            for ask in asks:
+                if inspect.iscoroutine(ask) and inspect.getcoroutinestate(ask) == inspect.CORO_CREATED:
+                    ask.close()  # cancelled before its turn came; Python would warn that nobody waited for it
+            raise
         waited_for = {key for result in results if isinstance(result, Pending) for key in result.models}
         if waited_for:
             raise Pending(*sorted(waited_for))

@@ -195,7 +195,9 @@ async def _replay_pass(
     """
     dropped: list[Item] = []
     waiting: Counter[str] = Counter()
-    window = max([_REPLAY_WINDOW, *(2 * backend.concurrency for backend in replay.backends.values())])
+    # No more visitors than requests in flight: an answer that is not stored yet keeps its visitor from asking the next, so that
+    # never more than what was in flight is asked again after a kill.
+    window = sum(backend.concurrency for backend in replay.backends.values()) or _REPLAY_WINDOW
     queue = iter(items)
     with progress.stage(title, total, "sample") as stage:
         visitor = _Visitor(plan, replay, book, dropped, waiting, stage, enough)
