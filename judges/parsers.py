@@ -6,7 +6,6 @@ first match, fixed priority), because published figures depend on it.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -106,9 +105,11 @@ def finite_number(value: Any, low: float, high: float) -> float | None:
     """A JSON number (or text that is one) in `[low, high]`; booleans are not numbers."""
     if isinstance(value, str):
         value = float(value) if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value, re.ASCII) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if low <= value <= high else None
+    return (
+        float(value) if low <= value <= high else None
+    )  # compared before it is converted: integers may be of any size
 
 
 def labelled_lines(text: str, labels: Sequence[str], values: Mapping[str, str]) -> dict[str, str | None]:

@@ -33,6 +33,7 @@ APPLICATION_ID = 0x45535554
 SCHEMA_VERSION = 1
 STORED = frozenset({"ok", "truncated", "empty", "refused_by_api"})
 
+_SMALLEST_PAGE = 512
 _BUSY_SECONDS = 30.0
 _POLL_SECONDS = (0.02, 1.0)
 # With row ids: without them a row of over 1,000 bytes would spill into a page of its own, four times the space.
@@ -149,6 +150,8 @@ class SQLiteStore:
             raise
 
     def _check_identity(self) -> None:
+        if self.path.stat().st_size < _SMALLEST_PAGE:  # SQLite takes it for an empty database and would write over it
+            raise StoreError(f"{self.path} is not a response store (not a SQLite file); choose another --store")
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}

@@ -16,7 +16,7 @@ from evalsuite.api import Task
 from evalsuite.engine import directory, estimates
 from evalsuite.engine.directory import SAMPLE_COLUMNS
 from evalsuite.engine.scores import TaskScores
-from evalsuite.errors import RunDirectoryError
+from evalsuite.errors import DataError, RunDirectoryError
 from evalsuite.importers.imported import ImportedLog, ImportedTask
 from evalsuite.records import STATUSES, RunManifest, ValidityRow
 
@@ -26,6 +26,7 @@ def write_imported(log: ImportedLog, out: Path, command: tuple[str, ...] = ()) -
 
     Raises:
         RunDirectoryError: `out` holds something else.
+        DataError: a value cannot be stored.
     """
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "run.json").exists())):
         raise RunDirectoryError(f"{out} exists and is not a run directory; choose another -o")
@@ -33,8 +34,11 @@ def write_imported(log: ImportedLog, out: Path, command: tuple[str, ...] = ()) -
     results = directory.Results()
     columns: dict[str, list[Any]] = {name: [] for name in SAMPLE_COLUMNS}
     for task in log.tasks:
-        _add_samples(columns, task)
-        table = TaskScores(_models(task), ((row.model, row.sample, row.score) for row in task.rows))
+        try:
+            _add_samples(columns, task)
+            table = TaskScores(_models(task), ((row.model, row.sample, row.score) for row in task.rows))
+        except OverflowError as error:
+            raise DataError(f"{task.name}: the log holds a whole number of more than 64 bits ({error})") from error
         results.estimates.extend(estimates.estimates(task.name, task.metrics, table))
         results.estimates.extend(task.estimates)
         results.pairs.extend(estimates.pairs(task.name, task.metrics, table, None))

@@ -85,7 +85,7 @@ def _annotation(record: Mapping[str, Any], position: int, where: str) -> dict[st
         "baseline": str(record["generator_1"]),
         "position": int(record.get("index", position)),
         "instruction": int(record.get("ref_index", record.get("index", position))),
-        "slice": record.get("dataset"),
+        "slice": None if record.get("dataset") is None else str(record["dataset"]),
         "preference": preference if preference is not None and 1 <= preference <= 2 else None,
         "lengths": lengths,
     }

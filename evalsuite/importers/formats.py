@@ -39,6 +39,9 @@ FORMATS = {
     "matrix": ("matrix", "checkpoint-by-dataset matrix: stage, trained_on, dataset, score [, n, id]"),
 }
 
+MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What code raises that meets a list where it expects a number, and the like."""
+
 
 def read_log(name: str, paths: Sequence[Path], reference_data: Path | None = None) -> ImportedLog:
     """Read files of a format.
@@ -56,5 +59,11 @@ def read_log(name: str, paths: Sequence[Path], reference_data: Path | None = Non
         if not path.exists():
             raise DataError(f"{path}: no such file or folder")
     module = importlib.import_module(f"evalsuite.importers.{FORMATS[name][0]}")
-    log: ImportedLog = module.read(list(paths), reference_data=reference_data)
+    try:
+        log: ImportedLog = module.read(list(paths), reference_data=reference_data)
+    except MALFORMED as error:  # a value of another type than the format has, at a place where a reader relies on it
+        files = ", ".join(map(str, paths))
+        raise DataError(
+            f"{files}: not a log of the format {name}, or damaged ({type(error).__name__}: {error})"
+        ) from error
     return log

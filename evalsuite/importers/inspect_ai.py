@@ -28,6 +28,10 @@ _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _MAX_ENTRY_BYTES = 1 << 30
 _ZSTD = 93
 _LOCAL_HEADER = 30
+_DAMAGED = (
+    OSError, EOFError, zipfile.BadZipFile, zlib.error, msgspec.DecodeError, UnicodeDecodeError,
+    RuntimeError,  # what `zipfile` raises for entries that are encrypted or compressed in a way it does not know
+)  # fmt: skip
 
 
 class _Score(msgspec.Struct):
@@ -192,7 +196,7 @@ def _read_log(path: Path) -> tuple[_Header, list[_Sample]]:
             decode = msgspec.json.Decoder(_Sample).decode
             names = sorted(name for name in entries if name.startswith("samples/") and name.endswith(".json"))
             return header, [decode(_entry(archive, raw, entries[name], path)) for name in names]
-    except (OSError, zipfile.BadZipFile, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except _DAMAGED as error:
         raise DataError(f"{path} is not an Inspect log or is damaged: {error}") from error
 
 

@@ -177,8 +177,8 @@ def _options(pairs: list[str], spec: str) -> dict[str, str]:
 
 def _endpoint(url: str, spec: str) -> tuple[str, str]:
     address, _, served = url.partition("#")
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
         raise SpecError(f"model SPEC {_safe(spec)!r}: {error}; write `http://host:8000/v1#served-name`") from error
@@ -207,10 +207,13 @@ def _default_label(name: str) -> str:
 
 
 def _redact_url(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    netloc = f"{host}:{parts.port}" if parts.port else host
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        netloc = f"{host}:{parts.port}" if parts.port else host
+    except ValueError:
+        return _REDACTED
     return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
 
 

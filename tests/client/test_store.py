@@ -71,7 +71,7 @@ def test_two_stores_on_one_file_see_each_other(tmp_path: Path) -> None:
     assert second.lookup("a") == ANSWER
 
 
-@pytest.mark.parametrize("content", [b"not a database at all" * 50, b"{}" * 600], ids=["text", "json"])
+@pytest.mark.parametrize("content", [b"x", b"not a database at all" * 50, b"{}" * 600], ids=["letter", "text", "json"])
 def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "s.sqlite"
     path.write_bytes(content)
