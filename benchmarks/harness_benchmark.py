@@ -1,11 +1,12 @@
 """evalsuite beside other harnesses and beside the limit client, against one mock server, in one run.
 
-    python benchmarks/harness_benchmark.py [--rounds 3] [--peers lm-eval,inspect-ai] [--requests 2000] [--write docs/…]
+    python benchmarks/harness_benchmark.py [--rounds 3] [--pairs 5] [--peers lm-eval,inspect-ai]
 
 Measured per harness, as medians over rounds: CPU of `--help` and of a run of 20 questions (fixed cost), CPU per further
 request, wall time at 0 and 50 ms latency, peak memory, disk, a cached re-run, what is asked again after `kill -9` at half, and
-what becomes of faults. CPU is user + system time of the harness and its children; the server is another process. Machines are
-noisy: only ratios within one run mean anything.
+what becomes of faults. CPU is user + system time of the harness and its children; the server is another process. evalsuite and
+the limit client take turns for the wall times, and their ratio is the median of the pairs' ratios. Machines are noisy: only
+ratios within one run mean anything.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from pathlib import Path
 from harnesses import BUILD, HERE, Evalsuite, Harness, peer
 from mock_server import MockServer
 
+WALLS = ((10_000, 64, 0.05), (10_000, 256, 0.05), (10_000, 64, 0.0))
 FAULTS: dict[str, tuple[dict[str, float], int]] = {
     "transient": ({"500": 0.05, "429": 0.02, "hang": 0.01, "malformed_json": 0.01}, 1),
     "permanent": ({"500": 0.02}, 0),
     "silent": ({"null_content": 0.02, "length": 0.02}, 0),
 }
 LIMIT_S = 150
+_COUNTS = ("requests sent", "kill -9 at half")
 
 
 @dataclass
@@ -105,8 +108,8 @@ class Bench:
     def __init__(self, table: Table, server: MockServer, folder: Path, requests: int) -> None:
         self.table, self.server, self.folder, self.requests = table, server, folder, requests
 
-    def of(self, harness: Harness, large: bool) -> None:
-        """Everything about one harness; `large` adds 10,000 questions and 256 at once."""
+    def of(self, harness: Harness) -> None:
+        """Everything about one harness that the others have, too."""
         add, name = self.table.add, harness.name
         fresh = self._fresh
         add("`--help`, CPU s", name, measure(harness.help()).cpu_s)
@@ -115,18 +118,15 @@ class Bench:
         whole = self._run(harness, self.requests, 64, folder := fresh())
         add(f"{self.requests} requests, CPU s", name, whole.cpu_s)
         add("per further request, CPU ms", name, 1000 * (whole.cpu_s - fixed.cpu_s) / (self.requests - 20))
+        add(f"{self.requests} requests, wall s", name, whole.wall_s)
         add(f"{self.requests} requests, peak MB", name, whole.memory_mb)
         add(f"{self.requests} requests, disk MB", name, _size(folder) / 2**20)
         self.server.configure()
         cached = self._run(harness, self.requests, 64, folder, configure=False)
         add(f"{self.requests} cached, CPU s", name, cached.cpu_s)
         add(f"{self.requests} cached, requests sent", name, self.server.stats()["requests"])
-        for count, concurrency in [(self.requests, 64), *([(10_000, 64), (10_000, 256)] if large else [])]:
-            cost = self._run(harness, count, concurrency, folder := fresh(), latency=0.05)
-            add(f"{count} at 50 ms, {concurrency} in flight, wall s", name, cost.wall_s)
-            if count == 10_000 and concurrency == 64:
-                add("10000 requests, peak MB", name, cost.memory_mb)
-                add("10000 cached, wall s", name, self._run(harness, count, concurrency, folder).wall_s)
+        cost = self._run(harness, self.requests, 64, fresh(), latency=0.05)
+        add(f"{self.requests} at 50 ms, 64 in flight, wall s", name, cost.wall_s)
         add("asked again after kill -9 at half", name, self._redone(harness))
 
     def limit(self) -> None:
@@ -135,14 +135,28 @@ class Bench:
         add("`--help`, CPU s", "limit", measure([sys.executable, "-c", "pass"]).cpu_s)
         folder = self._fresh()
         self.server.configure()
-        fixed, whole = (measure(limit(self.server.url, count, 64, folder)).cpu_s for count in (20, self.requests))
-        add("run of 20 questions, CPU s", "limit", fixed)
-        add(f"{self.requests} requests, CPU s", "limit", whole)
-        add("per further request, CPU ms", "limit", 1000 * (whole - fixed) / (self.requests - 20))
-        for count, concurrency in ((self.requests, 64), (10_000, 64), (10_000, 256)):
-            self.server.configure(latency=0.05)
-            cost = measure(limit(self.server.url, count, concurrency, folder))
-            add(f"{count} at 50 ms, {concurrency} in flight, wall s", "limit", cost.wall_s)
+        fixed, whole = (measure(limit(self.server.url, count, 64, folder)) for count in (20, self.requests))
+        add("run of 20 questions, CPU s", "limit", fixed.cpu_s)
+        add(f"{self.requests} requests, CPU s", "limit", whole.cpu_s)
+        add("per further request, CPU ms", "limit", 1000 * (whole.cpu_s - fixed.cpu_s) / (self.requests - 20))
+        add(f"{self.requests} requests, wall s", "limit", whole.wall_s)
+        self.server.configure(latency=0.05)
+        cost = measure(limit(self.server.url, self.requests, 64, folder))
+        add(f"{self.requests} at 50 ms, 64 in flight, wall s", "limit", cost.wall_s)
+
+    def beside_the_limit(self, harness: Harness) -> None:
+        """Whole runs of 10,000, each right after the limit client's, and the second run of one of them."""
+        for count, concurrency, latency in WALLS:
+            row = f"{count} at {1000 * latency:.0f} ms, {concurrency} in flight"
+            self.server.configure(latency=latency)
+            bare = measure(limit(self.server.url, count, concurrency, self._fresh()))
+            ours = self._run(harness, count, concurrency, folder := self._fresh(), latency=latency)
+            for name, cost in (("limit", bare), (harness.name, ours)):
+                self.table.add(f"{row}, wall s", name, cost.wall_s)
+                self.table.add(f"{row}, CPU ms per request", name, 1000 * cost.cpu_s / count)
+            self.table.add(f"{row}, wall as a ratio", harness.name, ours.wall_s / bare.wall_s)
+        self.table.add("10000 requests, peak MB", harness.name, ours.memory_mb)
+        self.table.add("10000 cached, wall s", harness.name, self._run(harness, count, concurrency, folder).wall_s)
 
     def faults(self, harness: Harness) -> None:
         """What becomes of a run when a server misbehaves."""
@@ -197,7 +211,7 @@ def markdown(table: Table, names: list[str]) -> str:
             value = table.value(row, name)
             if value is None or isinstance(value, str):
                 cells.append(value or "n/a")
-            elif name == "evalsuite" or not isinstance(ours, float) or ours <= 0 or "sent" in row or "again" in row:
+            elif name == "evalsuite" or not isinstance(ours, float) or ours <= 0 or row.endswith(_COUNTS):
                 cells.append(f"{value:.3g}")
             else:
                 cells.append(f"{value:.3g} ({value / ours:.2g} ×)")
@@ -209,6 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3, help="of evalsuite and the limit client; peers get one")
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of runs for the ratios to the limit client")
     parser.add_argument("--peers", default="lm-eval,inspect-ai", help="empty: none")
     parser.add_argument("--json", type=Path, help="write all values here")
     arguments = parser.parse_args()
@@ -222,9 +237,11 @@ def main() -> None:
             bench = Bench(table, server, folder, arguments.requests)
             for _ in range(arguments.rounds):
                 bench.limit()
-                bench.of(ours, large=True)
+                bench.of(ours)
+            for _ in range(arguments.pairs):
+                bench.beside_the_limit(ours)
             for other in peers:
-                bench.of(other, large=False)
+                bench.of(other)
             for harness in (ours, *peers):
                 bench.faults(harness)
     finally:
