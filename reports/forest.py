@@ -98,6 +98,7 @@ def _forest_spec(order: Sequence[str], unit: str, *, labels_above: bool = False)
         "field": "reading",
         "type": "nominal",
         "scale": {"domain": states, "range": [WIN, MUTED, LOSE]},
+        "legend": {"columns": 3},
         "title": None,
     }
     shape = {**colour, "scale": {"domain": states, "range": ["triangle-right", "circle", "triangle-left"]}}

@@ -46,11 +46,14 @@ def difference(value: float | None, scale: str = "") -> str:
 
 
 def interval(low: float | None, high: float | None, scale: str = "", *, signed: bool = False) -> str:
-    """`[58.1%, 66.4%]`, or `n/a` when an end is unknown."""
+    """`[58.1%, 66.4%]`, signed `[−1.0, +3.0] pp`, or `n/a` when an end is unknown."""
     if low is None or high is None:
         return MISSING
-    show = difference if signed else number
-    return f"[{show(low, scale)}, {show(high, scale)}]"
+    if not signed:
+        return f"[{number(low, scale)}, {number(high, scale)}]"
+    ends = [difference(end, scale) for end in (low, high)]
+    unit = " pp" if is_percent(scale) else ""
+    return f"[{', '.join(end.removesuffix(unit) for end in ends)}]{unit}"
 
 
 def count(value: int | None) -> str:

@@ -68,6 +68,7 @@ def _outcome_spec(order: Sequence[str]) -> dict[str, Any]:
         "field": "outcome",
         "type": "nominal",
         "scale": {"domain": kinds, "range": [WIN, TIE, LOSE]},
+        "legend": {"columns": 3},
         "title": None,
     }
     share = {"field": "share", "type": "quantitative", "stack": "zero", "scale": {"domain": [0, 100]}}

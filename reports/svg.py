@@ -19,6 +19,9 @@ from evalsuite.reports.palette import NAMES, THEME
 WIDE, NARROW = 960, 340
 """Widths in CSS pixels that every figure is drawn for: text stays readable on a phone."""
 
+MOST_LETTERS = 24
+"""Names below the marks of a narrow figure longer than this altogether do not fit beside each other."""
+
 _SVG = "{http://www.w3.org/2000/svg}"
 _ELEMENTS = {
     "svg",
@@ -81,7 +84,25 @@ def full_spec(spec: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], width:
             complete["width"] = width
     elif width == NARROW:
         complete = _one_below_the_other(complete)
+    if width == NARROW:
+        complete["config"] = {**THEME, "legend": {**THEME["legend"], "columns": 1}}
+        complete = _with_slanted_labels(complete, rows)
     return complete
+
+
+def _with_slanted_labels(view: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Names below or above the marks slanted where they would run into each other on a phone."""
+    if isinstance(view, list):
+        return [_with_slanted_labels(part, rows) for part in view]
+    if not isinstance(view, Mapping) or "values" in view:
+        return view
+    found = {name: _with_slanted_labels(part, rows) for name, part in view.items()}
+    x = found.get("x")
+    if isinstance(x, Mapping) and x.get("type") in ("nominal", "ordinal") and "field" in x:
+        names = {str(row.get(x["field"], "")) for row in rows}
+        if max(map(len, names), default=0) * len(names) > MOST_LETTERS:
+            found["x"] = {**x, "axis": {**(x.get("axis") or {}), "labelAngle": -45}}
+    return found
 
 
 def _composed(spec: Mapping[str, Any]) -> bool:

@@ -52,7 +52,7 @@ class Table:
         found = {}
         for place, (_, kind) in enumerate(self.columns):
             said = {row[place].shown for row in self.rows}
-            if len(said) == 1 and said != {""} and (kind == "text" or said == {"0"}):
+            if len(said) == 1 and 0 < len(min(said)) <= 60 and (kind == "text" or said == {"0"}):
                 found[place] = said.pop()
         return found
 

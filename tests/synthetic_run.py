@@ -138,6 +138,19 @@ def make_run(path: Path, shape: Shape | None = None, **changes: Any) -> Path:
     return path
 
 
+def break_utf8(path: Path, marker: str, content: bytes) -> None:
+    """Replace the answer `marker` in the responses of a run by bytes that are not UTF-8."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path / "responses.parquet")
+    raw = [content if text == marker else (text or "").encode() for text in table["text"].to_pylist()]
+    _, offsets, data = pa.array(raw, pa.binary()).buffers()
+    broken = pa.StringArray.from_buffers(len(raw), offsets, data)
+    place = table.schema.get_field_index("text")
+    pq.write_table(table.set_column(place, "text", pa.chunked_array([broken])), path / "responses.parquet")
+
+
 def _batches(columns: dict[str, list[Any]], size: int = 20_000) -> Iterator[dict[str, list[Any]]]:
     for start in range(0, len(columns["fingerprint"]), size):
         yield {name: values[start : start + size] for name, values in columns.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_run import make_run
+from synthetic_run import break_utf8, make_run
 
 from evalsuite.reports.html import write_report
 
@@ -89,6 +89,18 @@ def test_it_runs_nothing_and_loads_nothing(page: Any, hostile_report: Path, item
 def test_it_shows_as_it_was_written(page: Any, hostile_report: Path, item: int) -> None:
     open_item(page, hostile_report, item)
     assert page.texts("#samples-detail .side.candidate .said")[0] == CORPUS[item].strip()
+
+
+def test_bytes_that_are_not_utf8_show_as_replacement_characters(page: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", items=3, hostile=("BROKEN",), rewards=False, probe=False)
+    break_utf8(run, "BROKEN", b"fine \xc3\x28 \xff\xfe<b>bold</b> \xed\xa0\x80 end")
+    page.open(write_report([run], tmp_path / "report.html"), "#sample=hh_winrate/hh-00000/dpo-v2")
+    said = page.texts("#samples-detail .side.candidate .said")[0]
+    assert said.startswith("fine \ufffd( \ufffd\ufffd<b>bold</b> ")
+    assert said.endswith(" end")
+    page.choose("#samples-search", "<b>bold</b>")
+    assert page.texts("#samples-list .entry")
+    assert page.problems() == []
 
 
 def test_labels_titles_and_sections_are_text_everywhere(page: Any, hostile_report: Path) -> None:

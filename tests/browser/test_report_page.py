@@ -203,6 +203,38 @@ def test_it_prints_to_several_pages_with_all_tables(page: Any, report: Path) -> 
     assert content.count(b"/Type /Page\n") >= 4
 
 
+def test_a_dark_page_prints_dark_on_white(page: Any, report: Path) -> None:
+    page.media(prefers_color_scheme="dark")
+    page.open(report)
+    page.js("document.documentElement.dataset.theme = 'dark'")
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    assert page.js("return getComputedStyle(document.body).color") == "rgb(27, 36, 48)"
+    assert page.js("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_column_that_says_the_same_everywhere_is_said_once_and_stays_in_the_csv(page: Any, report: Path) -> None:
+    page.open(report)
+    assert any("asked for score" in words or "refused by api 0" in words for words in page.texts("#trust .shared"))
+    hidden = page.js(
+        "return [...document.querySelectorAll('#table-validity th[hidden]')].map((cell) => cell.innerText)"
+    )
+    page.js(
+        "URL.createObjectURL = (blob) => { window.saved = blob; return 'blob:x'; }; HTMLAnchorElement.prototype.click = () => {};"
+    )
+    page.click("[data-csv=validity]")
+    csv = page.driver.execute_async_script("const done = arguments[0]; window.saved.text().then(done)")
+    assert hidden
+    assert "Refused by API" in csv.splitlines()[0]
+    assert len({line.count(",") for line in csv.strip().splitlines()}) == 1
+
+
+@pytest.mark.parametrize("table", ["release", "pairs", "estimates", "validity", "audits"])
+def test_no_table_is_cut_off_at_desktop_width(page: Any, report: Path, table: str) -> None:
+    page.open(report)
+    box = f"document.getElementById('table-{table}').parentElement"
+    assert page.js(f"return {box}.scrollWidth <= {box}.clientWidth")
+
+
 def test_figures_download_as_svg_png_and_csv(page: Any, report: Path) -> None:
     page.open(report)
     page.js(

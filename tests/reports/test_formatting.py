@@ -22,7 +22,7 @@ def test_numbers_are_shown_on_their_scale(value: float | None, scale: str, shown
 def test_differences_are_signed_percentage_points() -> None:
     assert difference(0.042, "0-1") == "+4.2 pp"
     assert difference(-0.5, "reward") == "−0.5"
-    assert interval(-0.01, 0.03, "0-1", signed=True) == "[−1.0 pp, +3.0 pp]"
+    assert interval(-0.01, 0.03, "0-1", signed=True) == "[−1.0, +3.0] pp"
 
 
 def test_half_an_interval_is_no_interval() -> None:

@@ -6,10 +6,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from synthetic_run import make_run
+from report_chunks import read_chunk
+from synthetic_run import break_utf8, make_run
 
 from evalsuite.reports import sample_pack
 from evalsuite.reports.evidence import Evidence
@@ -20,18 +19,6 @@ from evalsuite.reports.sample_sources import read_sources
 
 def unpacked(content: str) -> Any:
     return json.loads(zlib.decompress(base64.b64decode(content)))
-
-
-def read_chunk(content: str) -> dict[str, Any]:
-    """A chunk as the page reads it: rows, texts, and the texts that a search looks through for each row."""
-    head, rows = (zlib.decompress(base64.b64decode(part)) for part in content.split(" "))
-    told, texts = head.split(b"\n", 1)
-    facts, units, found = json.loads(told), texts.decode().encode("utf-16-le"), []
-    for length in facts["n"]:
-        found.append(units[: 2 * length].decode("utf-16-le"))
-        units = units[2 * length :]
-    assert units == b""
-    return {"r": json.loads(rows), "s": found, "used": facts["u"]}
 
 
 def packed_run(path: Path) -> Packed:
@@ -114,18 +101,8 @@ def test_texts_are_cut_and_counted_when_they_do_not_fit(tmp_path: Path, monkeypa
 
 def test_bytes_that_are_not_utf8_are_replaced(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", items=4, hostile=("MARKER",), rewards=False, probe=False)
-    table = pq.read_table(path / "responses.parquet")
-    texts = [b"bad \xff\xfe bytes" if text == "MARKER" else text.encode() for text in table["text"].to_pylist()]
-    broken = pa.StringArray.from_buffers(*_buffers(texts))
-    table = table.set_column(table.schema.get_field_index("text"), "text", pa.chunked_array([broken]))
-    pq.write_table(table, path / "responses.parquet")
+    break_utf8(path, "MARKER", b"bad \xff\xfe bytes")
     assert "bad \ufffd\ufffd bytes" in answers(packed_run(path))
-
-
-def _buffers(values: list[bytes]) -> tuple[int, pa.Buffer, pa.Buffer]:
-    array = pa.array(values, pa.binary())
-    _, offsets, data = array.buffers()
-    return len(array), offsets, data
 
 
 def test_a_secret_of_the_environment_never_reaches_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
