@@ -295,7 +295,7 @@ def constant_verdicts(task: str, subject: str, verdicts: Sequence[Verdict], *, r
         n=len(given),
         explanation=f"the most frequent verdict was given {most} of {len(given)} times"
         + (
-            ": the judge tells these answers apart by nothing, and equal scores say nothing of equal quality"
+            ": the judge does not tell these answers apart, so equal scores say nothing of equal quality"
             if same
             else ""
         ),
