@@ -165,16 +165,26 @@ def _task_sections(evidence: Evidence) -> Iterator[TaskSection]:
         rows = tuple(dict(row) for row in section.get("rows", ()) if isinstance(row, Mapping))
         title, task = str(section.get("title", "")), str(section.get("task", ""))
         table = tables.rows_table(f"section-{number}-table", title, rows)
-        spec = section.get("figure")
         drawn, problem = None, ""
-        if spec:
+        if section.get("figure"):
             try:
-                vega_subset.check(spec)
-                shown = arms.painted(spec, rows)
-                drawn = draw(Figure(f"section-{number}", title, "", str(section.get("alternative", "")), shown, rows))
+                drawn = draw(section_figure(section, arms, f"section-{number}"))
             except DataError as error:
                 problem = f"The figure is not shown: {error}"
         yield TaskSection(title, task, str(section.get("text", "")), drawn, table, problem)
+
+
+def section_figure(section: Mapping[str, Any], arms: Arms, key: str) -> Figure:
+    """The figure that a task brought, in the colours of the report.
+
+    Raises:
+        DataError: it asks for something outside the subset of Vega-Lite that a task may use.
+    """
+    spec = section["figure"]
+    vega_subset.check(spec)
+    rows = tuple(dict(row) for row in section.get("rows", ()) if isinstance(row, Mapping))
+    words = str(section.get("alternative", ""))
+    return Figure(key, str(section.get("title", "")), "", words, arms.painted(spec, rows), rows)
 
 
 def _provenance(manifest: RunManifest, name: str, number: int, examples: Sequence[Example]) -> dict[str, Any]:

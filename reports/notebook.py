@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite.reports.across_runs import differences, with_differences
+from evalsuite.reports.arms import Arms
 from evalsuite.reports.evidence import Evidence
-from evalsuite.reports.html import report_figures
+from evalsuite.reports.html import report_figures, section_figure
 from evalsuite.reports.sample_rows import collect, head_to_head_pairs
 from evalsuite.reports.sample_sources import read_sources
 
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
 
 
 def charts(*runs: str | Path) -> dict[str, altair.Chart]:
-    """Every figure of the report of `runs` by its title, in the order of the page.
+    """Every figure of the report of `runs` by its title, in the order of the page; those of tasks as `TASK: TITLE`.
 
     Raises:
         RunDirectoryError: a run directory is missing, half-written or of another schema.
+        DataError: a task brought a figure that the report would refuse.
     """
     evidence = Evidence.read([Path(run) for run in runs])
     evidence = replace(evidence, pairs=with_differences(evidence, differences(evidence)[0]))
     rows = collect(evidence)
     evidence = replace(evidence, pairs=with_differences(evidence, head_to_head_pairs(rows, evidence)))
-    return {figure.title: figure.chart() for figure in report_figures(evidence, rows, read_sources(rows, evidence))}
+    found = {figure.title: figure for figure in report_figures(evidence, rows, read_sources(rows, evidence))}
+    arms = Arms.of(evidence)
+    for number, section in enumerate(evidence.sections, 1):
+        if section.get("figure"):
+            found[f"{section.get('task')}: {section.get('title')}"] = section_figure(section, arms, f"section-{number}")
+    return {title: figure.chart() for title, figure in found.items()}

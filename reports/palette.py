@@ -6,6 +6,8 @@ value; so the names here and the `--figure-*` variables of `static/page.css` bel
 
 from __future__ import annotations
 
+from typing import Any
+
 INK = "#1b2430"
 MUTED = "#5b6675"
 LINE = "#dfe4ea"
@@ -26,7 +28,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 
 FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
 
-THEME = {
+THEME: dict[str, Any] = {
     "background": "transparent",
     "font": FONT,
     "padding": 4,

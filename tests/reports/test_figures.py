@@ -138,3 +138,15 @@ def test_a_notebook_gets_every_figure_by_its_title(run_path: Path, pictures: lis
     assert all(
         chart.to_dict()["mark"] if "mark" in chart.to_dict() else chart.to_dict()["layer"] for chart in found.values()
     )
+
+
+def test_titles_are_unique_so_that_a_notebook_loses_no_figure(pictures: list[Figure]) -> None:
+    assert len({figure.title for figure in pictures}) == len(pictures)
+
+
+def test_a_notebook_gets_the_figures_of_tasks_in_the_colours_of_the_report(tmp_path: Path) -> None:
+    colour = {"field": "model", "type": "nominal"}
+    section = {"task": "probe", "title": "Curve", "text": "", "alternative": "", "rows": [{"model": "dpo-v2", "n": 1}],
+               "figure": {"mark": "bar", "encoding": {"x": {"field": "n", "type": "quantitative"}, "color": colour}}}  # fmt: skip
+    found = charts(make_run(tmp_path / "run", items=6, sections=(section,)))["probe: Curve"].to_dict()
+    assert found["encoding"]["color"]["scale"]["domain"] == ["dpo-v2"]
