@@ -86,22 +86,22 @@ def full_spec(spec: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], width:
         complete = _one_below_the_other(complete)
     if width == NARROW:
         complete["config"] = {**THEME, "legend": {**THEME["legend"], "columns": 1}}
-        complete = _with_slanted_labels(complete, rows)
+        complete = _with_upright_labels(complete, rows)
     return complete
 
 
-def _with_slanted_labels(view: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Names below or above the marks slanted where they would run into each other on a phone."""
+def _with_upright_labels(view: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Names below or above the marks upright where they would run into each other on a phone."""
     if isinstance(view, list):
-        return [_with_slanted_labels(part, rows) for part in view]
+        return [_with_upright_labels(part, rows) for part in view]
     if not isinstance(view, Mapping) or "values" in view:
         return view
-    found = {name: _with_slanted_labels(part, rows) for name, part in view.items()}
+    found = {name: _with_upright_labels(part, rows) for name, part in view.items()}
     x = found.get("x")
     if isinstance(x, Mapping) and x.get("type") in ("nominal", "ordinal") and "field" in x:
         names = {str(row.get(x["field"], "")) for row in rows}
         if max(map(len, names), default=0) * len(names) > MOST_LETTERS:
-            found["x"] = {**x, "axis": {**(x.get("axis") or {}), "labelAngle": -45}}
+            found["x"] = {**x, "axis": {**(x.get("axis") or {}), "labelAngle": -90}}
     return found
 
 

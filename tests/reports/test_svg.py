@@ -6,7 +6,7 @@ import pytest
 
 from evalsuite.errors import DataError
 from evalsuite.reports.palette import WIN
-from evalsuite.reports.svg import clean, render
+from evalsuite.reports.svg import NARROW, WIDE, clean, full_spec, render
 
 BARS = {"mark": {"type": "bar", "color": WIN}, "encoding": {"y": {"field": "name", "type": "nominal"},
         "x": {"field": "value", "type": "quantitative"}}}  # fmt: skip
@@ -51,3 +51,13 @@ def test_only_known_elements_and_attributes_survive() -> None:
 def test_what_vega_lite_cannot_draw_is_an_error_that_names_the_figure() -> None:
     with pytest.raises(DataError, match="broken"):
         render({"mark": "no such mark"}, [], key="broken", width=400, alternative="")
+
+
+def test_names_that_do_not_fit_beside_each_other_stand_upright_on_a_phone_only() -> None:
+    encoding = {"x": {"field": "name", "type": "nominal"}, "y": {"field": "n", "type": "quantitative"}}
+    spec = {"mark": "bar", "encoding": encoding}
+    long = [{"name": f"a long name {number}", "n": number} for number in range(3)]
+    short = [{"name": str(number), "n": number} for number in range(3)]
+    assert full_spec(spec, long, NARROW)["encoding"]["x"]["axis"]["labelAngle"] == -90
+    assert "axis" not in full_spec(spec, short, NARROW)["encoding"]["x"]
+    assert "axis" not in full_spec(spec, long, WIDE)["encoding"]["x"]
