@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evalsuite.records import PairEstimate
@@ -59,6 +59,8 @@ def from_gate(verdict: Mapping[str, Any]) -> Release:
     state, tone = _GATE_WORDS.get(str(verdict.get("outcome")), ("Unknown verdict", "open"))
     claims = [_gate_claim(row) for row in verdict.get("metrics", ())]
     claims += [_guardrail_claim(row) for row in verdict.get("guardrails", ())]
+    if verdict.get("outcome") == "invalid":
+        claims = [_void(claim) for claim in claims]
     problems = [str(problem) for problem in verdict.get("problems", ())]
     stored = f" Stored verdict of {verdict.get('answered')}." if verdict.get("from_ledger") else ""
     spent = sum(int(row.get("spent") or 0) for row in verdict.get("metrics", ()))
@@ -72,6 +74,13 @@ def from_gate(verdict: Mapping[str, Any]) -> Release:
         str(verdict.get("candidate")), str(verdict.get("baseline")), state, tone, summary, tuple(claims), True,
         tuple(problems) if len(problems) > 1 else (),
     )  # fmt: skip
+
+
+def _void(claim: Claim) -> Claim:
+    """A rule of a gate that refused the evidence: what it would have said must not look like a finding."""
+    return replace(
+        claim, state="Void", tone="", why=f"on evidence that is not valid: {claim.state.lower()}, {claim.why}"
+    )
 
 
 def foreign_verdict(verdict: Mapping[str, Any], evidence: Evidence) -> list[tuple[Tone, str]]:

@@ -115,7 +115,7 @@ class SampleBrowser {
     for (const id of ["task", "slice", "arm", "status", "outcome", "sort"]) this.get(id).addEventListener("change", () => this.refresh());
     this.get("harmful").addEventListener("change", () => { this.draw(); if (this.selected >= 0) this.show(this.selected); });
     let timer = 0;
-    this.get("search").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => this.refresh(), 60); });
+    this.get("search").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => this.refresh(), 30); });
     const list = this.get("list");
     list.addEventListener("scroll", () => this.draw());
     list.addEventListener("click", (event) => { const entry = event.target.closest("[data-row]"); if (entry) this.choose(Number(entry.dataset.row), { narrow: true }); });

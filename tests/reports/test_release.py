@@ -116,6 +116,8 @@ def test_a_gate_verdict_is_shown_as_it_was_given() -> None:
 def test_invalid_evidence_is_never_good_news() -> None:
     answer = from_gate({**gate("invalid"), "problems": ["the data differ"]})
     assert (answer.state, answer.tone, answer.summary) == ("Invalid evidence", "bad", "the data differ")
+    assert {(claim.state, claim.tone) for claim in answer.claims} == {("Void", "")}
+    assert answer.claims[1].why == "on evidence that is not valid: pass, the bound stays below"
 
 
 def test_weak_judges_and_lost_questions_stand_beside_the_verdict(run_path: Path) -> None:
