@@ -20,7 +20,6 @@ from evalsuite.errors import StatisticsError
 from evalsuite.judges.answer_audit import audit_answers, audit_scores
 from evalsuite.judges.answers import AnswerFacts, facts_from_detail
 from evalsuite.judges.canaries import CanaryVerdict
-from evalsuite.judges.families import model_family
 from evalsuite.records import Audit, Score, Status, Verdict
 from evalsuite.stats.intervals import wilson
 from evalsuite.stats.reliability import audit_repeats, audit_swap, length_slope
@@ -91,7 +90,7 @@ def audit_ratings(
     task: str, model: str, scores: ScoreTable, metrics: Sequence[str], *, rated: bool = True
 ) -> list[Audit]:
     """All checks of one arm of a task whose judge sees one answer at a time, from what scores of these metrics keep under
-    `verdict` and `candidate`: missing and constant verdicts and family of each judge, then the model's answers.
+    `verdict` and `candidate`: missing and constant verdicts of each judge, then the model's answers.
 
     `rated`: the verdicts are ratings of quality, which differ from answer to answer; a class may rightly be one and the same.
     """
@@ -105,12 +104,11 @@ def audit_ratings(
     for judge, verdicts in by_judge.items():
         audits += missing_verdicts(task, f"{judge} on {model}", verdicts)
         audits += constant_verdicts(task, f"{judge} on {model}", verdicts, rated=rated)
-        audits += family_check(task, f"{judge} on {model}", judge, model)
     return audits + audit_scores(task, model, scores, metrics)
 
 
 def audit_judge(task: str, judge: str, model: str, samples: Sequence[JudgedSample]) -> Iterator[Audit]:
-    """Checks of one judge on one arm: flips, position, repeats, length, missing verdicts, canaries, family."""
+    """Checks of one judge on one arm: flips, position, repeats, length, missing verdicts, canaries."""
     subject = f"{judge} on {model}"
     yield from swap_checks(task, subject, list(_both_orders(judge, samples)))
     yield from repeat_checks(task, subject, list(_repeats(judge, samples)))
@@ -120,20 +118,6 @@ def audit_judge(task: str, judge: str, model: str, samples: Sequence[JudgedSampl
     yield from canary_accuracy(
         task, subject, [canary for sample in samples for canary in sample.canaries if canary.verdict.judge == judge]
     )
-    yield from family_check(task, subject, judge, model)
-
-
-def family_check(task: str, subject: str, judge: str, model: str) -> Iterator[Audit]:
-    """A warning when judge and model are of one family, by their names."""
-    family = model_family(judge)
-    if family is not None and family == model_family(model):
-        yield Audit(
-            task=task,
-            name="self_family",
-            subject=subject,
-            verdict="warn",
-            explanation=f"judge and model are of one family ({family}); judges prefer their own kind: use another as well",
-        )
 
 
 def _both_orders(judge: str, samples: Sequence[JudgedSample]) -> Iterator[tuple[float, float]]:

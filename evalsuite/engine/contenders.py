@@ -1,4 +1,4 @@
-"""Does a judge sit in judgement on itself? Judges prefer what they would have said (arXiv 2306.05685, sec. 3.3)."""
+"""Does a judge judge itself, or its family? Judges prefer what they would have said (arXiv 2306.05685, sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 from evalsuite.engine.plan import Model, PlannedTask
 from evalsuite.records import Audit
+from evalsuite.serving.families import model_family
 from evalsuite.serving.identity import Identity
 
 
 def contending_judges(planned: PlannedTask, models: Mapping[str, Model]) -> Iterator[Audit]:
-    """For every judge and contender of a task, whether they are one model: `warn` if so, `info` where it cannot be told."""
+    """For every judge and contender of a task, whether they are one model (`warn`, or `info` where it cannot be told), and a
+    warning when they are two models of one family."""
     pairs = {
         (judge, contender): None
         for arm in planned.arms
@@ -19,11 +21,27 @@ def contending_judges(planned: PlannedTask, models: Mapping[str, Model]) -> Iter
         for contender in (arm.model, *arm.roles.get("baseline", ()))
     }
     for judge, contender in pairs:
-        yield _audit(planned.name, models[judge], models[contender])
+        same = same_weights(models[judge].identity, models[contender].identity)
+        yield _same_model(planned.name, models[judge], models[contender], same)
+        families = {family_of(models[judge]), family_of(models[contender])}
+        if not same and len(families) == 1 and None not in families:
+            yield Audit(
+                task=planned.name,
+                name="self_family",
+                subject=f"{judge} on {contender}",
+                verdict="warn",
+                explanation=f"judge and contender are of one family ({families.pop()}); judges prefer their own kind: use "
+                "another as well",
+            )
 
 
-def _audit(task: str, judge: Model, contender: Model) -> Audit:
-    same = same_weights(judge.identity, contender.identity)
+def family_of(model: Model) -> str | None:
+    """A model's family by what its SPEC names, or else by its label; None when neither tells."""
+    names = (model.spec.served_name or model.spec.target.rstrip("/").rpartition("/")[2], model.label)
+    return next((family for family in map(model_family, names) if family), None)
+
+
+def _same_model(task: str, judge: Model, contender: Model, same: bool | None) -> Audit:
     subject = f"{judge.label} on {contender.label}"
     if same is None:
         return Audit(

@@ -9,9 +9,12 @@ import pytest
 from replay_stage import Stage
 
 import evalsuite
-from evalsuite.engine.contenders import same_weights
+from evalsuite.engine.contenders import family_of, same_weights
+from evalsuite.engine.plan import Model
 from evalsuite.engine.run import RunOutcome
+from evalsuite.serving.families import model_family
 from evalsuite.serving.identity import Identity
+from evalsuite.serving.spec import parse_spec
 
 RunDuel = Callable[..., RunOutcome]
 
@@ -55,3 +58,32 @@ def test_a_judge_that_is_the_candidate_or_the_baseline_is_a_warning(run_duel: Ru
         "other on good": "info",
         "other on base": "info",
     }
+
+
+@pytest.mark.parametrize(
+    ("spec", "family"),
+    [
+        ("judge=vllm:models/Qwen2.5-7B-Instruct", "qwen"),
+        ("judge=http://localhost:8000/v1#meta-llama/Llama-3.1-8B", "llama"),
+        ("vicuna=vllm:models/stage-3", "llama"),
+        ("judge=openai:o1-mini", "gpt"),
+        ("judge=vllm:models/stage-3", None),
+    ],
+)
+def test_a_family_is_known_by_what_the_spec_names_before_its_label(spec: str, family: str | None) -> None:
+    parsed = parse_spec(spec)
+    assert family_of(Model(label=parsed.label, spec=parsed, identity=identity("x"))) == family
+
+
+def test_families_are_told_by_name() -> None:
+    assert model_family("Qwen/Qwen2.5-7B-Instruct") == model_family("qwen-judge") == "qwen"
+    assert model_family("gpt-4o") == model_family("o1-mini") == "gpt"
+    assert model_family("my-checkpoint") is None
+
+
+def test_a_judge_of_a_contenders_family_is_a_warning_even_under_a_plain_label(run_duel: RunDuel) -> None:
+    outcome = run_duel(models=("ours=vllm:qwen-7b-dpo",), judges=("judge=vllm:Qwen2.5-72B",))
+    audits = evalsuite.load(outcome.directory).audits
+    found = audits[audits["name"] == "self_family"]
+    assert list(found["subject"]) == ["judge on ours"]
+    assert list(found["verdict"]) == ["warn"]

@@ -12,7 +12,6 @@ from evalsuite.judges.answer_audit import audit_answers
 from evalsuite.judges.answers import describe_answer, facts_from_detail, facts_to_detail
 from evalsuite.judges.audit import audit_pairs, judged_samples
 from evalsuite.judges.canaries import canaries_for
-from evalsuite.judges.families import model_family
 from evalsuite.records import Audit, Sample, Score
 from evalsuite.tasks.hh.winrate import HHWinRate
 
@@ -118,13 +117,6 @@ def test_a_cautious_model_is_not_called_a_null_model() -> None:
     facts = [describe_answer("I'm sorry, but I can't help with that.", f"prompt {n}") for n in range(50)]
     (constant, *_) = audit_answers("t", "m", facts)
     assert (constant.name, constant.verdict) == ("constant_answers", "warn")
-
-
-def test_a_judge_of_the_models_own_family_is_named() -> None:
-    assert model_family("Qwen/Qwen2.5-7B-Instruct") == model_family("qwen-judge") == "qwen"
-    assert model_family("gpt-4o") == model_family("o1-mini") == "gpt"
-    assert model_family("vicuna-7b") == "llama"
-    assert model_family("my-checkpoint") is None
 
 
 @given(st.text(), st.text())
