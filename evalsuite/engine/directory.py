@@ -75,6 +75,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         ) from error
 
 
+def is_unfinished(path: Path) -> bool:
+    """Whether this is what a run left that was killed while it wrote a file."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """Let `write` fill a new file and move it over `path`; see `replacing`."""
     with replacing(path) as file:

@@ -264,7 +264,7 @@ _SAME_MODEL = ("label", "identity", "roles")
 def _check_resumable(out: Path, manifest: RunManifest) -> None:
     """Refuse to write over another run; the same one is resumed."""
     if not (out / "run.json").exists():
-        if out.exists() and any(entry.name != "logs" for entry in out.iterdir()):
+        if out.exists() and not all(entry.name == "logs" or directory.is_unfinished(entry) for entry in out.iterdir()):
             raise RunDirectoryError(f"{out} is not empty and is not a run directory; choose another --out")
         return
     there = directory.Run.open(out).manifest

@@ -58,6 +58,23 @@ def test_kill_9_at_random_moments_loses_and_repeats_nothing(
     assert server.stats()["requests"] == 0
 
 
+def test_a_run_killed_while_it_wrote_its_first_file_is_started_again(
+    evalsuite: CommandLine, server: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / ".run.json.4711.tmp").write_bytes(b'{"schema": 1, "eval')
+    words = addition(server.url, out, 20)
+    assert evalsuite(*words).code == 0
+    check_totals(out, 20)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").touch()
+    refused = evalsuite(*addition(server.url, foreign, 20))
+    assert (refused.code, [path.name for path in foreign.iterdir()]) == (2, ["thesis.tex"])
+    assert "is not empty and is not a run directory" in refused.stderr
+
+
 def test_after_kill_9_at_half_at_most_what_was_in_flight_is_asked_again(
     evalsuite: CommandLine, server: Any, tmp_path: Path
 ) -> None:
