@@ -6,7 +6,7 @@ Sections follow a reader's questions: may we release, what changed, can I trust 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,12 +87,9 @@ def write_report(
         stage.advance(len(runs))
         sources = read_sources(rows, evidence)
     packed = pack(rows, evidence, sources, progress)
-    pictures = [*(trajectories(verdict) if verdict else ()), *report_figures(evidence, rows, sources)]
-    with progress.stage("draw figures", len(pictures), "figure") as stage:
-        drawn = {}
-        for figure in pictures:
-            drawn[figure.key] = draw(figure)
-            stage.advance()
+    looks, pictures = trajectories(verdict) if verdict else [], report_figures(evidence, rows, sources)
+    with progress.stage("draw figures", len(looks) + len(pictures), "figure") as stage:
+        drawn_looks, drawn = (list(_drawn(found, stage.advance)) for found in (looks, pictures))
     sections = list(_task_sections(evidence))
     audits = redact_all_audits(evidence)
     releases = [release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence)
@@ -112,7 +109,8 @@ def write_report(
         releases=releases,
         warnings=[(tone, redact(words)) for tone, words in cautions],
         notes=redact_all(release.notes(evidence)),
-        drawn=list(drawn.values()),
+        drawn_looks=drawn_looks,
+        drawn=drawn,
         sections=sections,
         pair_table=tables.pair_table([pair for pair in evidence.pairs if pair.difference is not None]),
         n_without_pairs=sum(pair.difference is None for pair in evidence.pairs),
@@ -146,6 +144,12 @@ def report_figures(evidence: Evidence, rows: Sequence[SampleRow], sources: Sourc
         *sample_figures.distributions(histograms(rows, evidence), arms),
         *sample_figures.length_effects(length_preferences(rows, evidence, sources), arms),
     ]
+
+
+def _drawn(figures: Sequence[Figure], advance: Callable[[], object]) -> Iterator[Drawn]:
+    for figure in figures:
+        yield draw(figure)
+        advance()
 
 
 def draw(figure: Figure) -> Drawn:

@@ -107,3 +107,23 @@ def test_a_section_of_a_task_is_drawn_and_a_hostile_one_is_refused_with_its_numb
     assert "figure.data is not allowed" in page
     assert 'id="table-section-2-table"' in page
     assert "&lt;b&gt;x&lt;/b&gt;" in page
+
+
+def test_the_looks_of_a_sequential_gate_stand_with_its_verdict(run_path: Path, tmp_path: Path) -> None:
+    looks = [
+        {"prompts": 30 * k, "estimate": 0.1, "low": -0.2 / k, "high": 0.4, "z_pass": k, "bound_pass": 2.5}
+        for k in (1, 2, 3)
+    ]
+    rule = {
+        "task": "hh_winrate",
+        "metric": "win_rate",
+        "outcome": "pass",
+        "margin": 0.05,
+        "fail_null": -0.025,
+        "looks": looks,
+    }
+    verdict = {"outcome": "pass", "candidate": "dpo-v2", "baseline": "sft-v1", "metrics": [rule]}
+    page = write_report([run_path], tmp_path / "report.html", verdict=verdict).read_text("utf-8")
+    release, change = page.index('<section id="release">'), page.index('<section id="change">')
+    for key in ("looks-hh-winrate--win-rate", "boundaries-hh-winrate--win-rate"):
+        assert release < page.index(f'<figure id="{key}">') < change
