@@ -84,6 +84,13 @@ class Evidence:
         """Arms that others are compared with."""
         return tuple(dict.fromkeys([*self.playing("baseline"), *(pair.baseline for pair in self.pairs)]))
 
+    def margin(self, pair: PairEstimate) -> float | None:
+        """The loss that the metric allows, on the scale of the difference: a net win is twice a preference less one half."""
+        metric = self.task(pair.task).metric(pair.metric)
+        if metric.margin is None:
+            return None
+        return 2 * metric.margin if pair.scale == "-1-1" and metric.scale == "0-1" else metric.margin
+
     @property
     def comparisons(self) -> tuple[PairEstimate, ...]:
         """Differences that answer a question: to a baseline that was chosen, or to the one of few arms.

@@ -32,7 +32,7 @@ def _forest_row(pair: PairEstimate, evidence: Evidence, several: bool) -> dict[s
     sign = -1 if pair.higher_is_better is False else 1
     ends = [None if end is None else sign * (scaled(end, pair.scale) or 0.0) for end in (pair.low, pair.high)]
     low, high = ends if sign > 0 else ends[::-1]
-    margin = evidence.task(pair.task).metric(pair.metric).margin
+    margin = evidence.margin(pair)
     value = scaled(pair.difference, pair.scale)
     flipped = " (fewer is better)" if sign < 0 else ""
     return {

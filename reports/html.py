@@ -24,6 +24,7 @@ from evalsuite.reports.figures import Figure
 from evalsuite.reports.forest import forests
 from evalsuite.reports.gate_figures import trajectories
 from evalsuite.reports.page import write_page
+from evalsuite.reports.power import power_table
 from evalsuite.reports.redaction import redact, redact_all
 from evalsuite.reports.sample_lengths import length_preferences
 from evalsuite.reports.sample_pack import pack
@@ -117,6 +118,7 @@ def write_report(
         estimate_table=tables.estimate_table(evidence.estimates),
         audit_table=tables.audit_table([audit for audit in audits if audit.verdict != "pass"]),
         passed_table=tables.audit_table([audit for audit in audits if audit.verdict == "pass"], key="passed"),
+        power_table=power_table(evidence),
         ledger=tables.validity_table([row for row in evidence.validity if not row.role.startswith("score:")]),
         score_ledger=tables.validity_table([row for row in evidence.validity if row.role.startswith("score:")]),
         packed=packed,

@@ -132,7 +132,7 @@ def readings(evidence: Evidence) -> list[Release]:
     """What the intervals say for every candidate, on the metrics that have a margin; the reader is told it is no verdict."""
     by_candidate: dict[tuple[str, str], list[PairEstimate]] = {}
     for pair in evidence.comparisons:
-        if pair.slice is None and evidence.task(pair.task).metric(pair.metric).margin is not None:
+        if pair.slice is None and evidence.margin(pair) is not None:
             by_candidate.setdefault((pair.model, pair.baseline), []).append(pair)
     found = [_reading(model, baseline, pairs, evidence) for (model, baseline), pairs in by_candidate.items()]
     candidates = evidence.playing("candidate")
@@ -155,8 +155,7 @@ def _reading(model: str, baseline: str, pairs: Sequence[PairEstimate], evidence:
 
 
 def _claim(pair: PairEstimate, evidence: Evidence) -> Claim:
-    metric = evidence.task(pair.task).metric(pair.metric)
-    margin = metric.margin or 0.0
+    margin = evidence.margin(pair) or 0.0
     state, tone, why = judge(pair, margin)
     allowed = margin if pair.higher_is_better is False else -margin
     return Claim(
