@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,30 @@ def test_a_finished_run_replays_without_a_request_and_with_the_same_results(run_
     assert stage.events == []
     assert again.manifest.requests_sent == 0
     assert [(again.directory / name).read_bytes() for name in ("results.json", "samples.parquet")] == before
+
+
+def test_no_more_is_under_way_than_the_backend_takes(
+    run_duel: RunDuel, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question is under way until its answer is stored: that many are asked again after a kill."""
+    put, under_way, most = SQLiteStore.put, 0, 0
+
+    def answer(label: str, request: Request) -> Completion:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        return stage._echo(label, request)
+
+    async def slow_put(store: SQLiteStore, *answered: Any) -> None:
+        nonlocal under_way
+        await asyncio.sleep(0.005)
+        await put(store, *answered)
+        under_way -= 1
+
+    stage.answer = answer
+    monkeypatch.setattr(SQLiteStore, "put", slow_put)
+    run_duel()
+    assert most == 4
 
 
 def test_another_run_pays_only_for_what_is_new(run_duel: RunDuel, stage: Stage, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ class CommandLine:
         return (self.folder / f"{name}.{self._count}").read_text(encoding="utf-8")
 
 
-def addition(url: str, out: Path, count: int, *, options: str = ",concurrency=64,timeout=5") -> list[str]:
+def addition(url: str, out: Path, count: int, *, options: str = ",concurrency=64,timeout=60") -> list[str]:
     """The words of a run of `count` small sums against a server; `weights=` spares the canary question."""
     spec = f"{url}#mock,weights=mock{options}"
     return ["run", "--model", spec, "--tasks", "addition", "--set", f"addition.count={count}", "--out", str(out)]

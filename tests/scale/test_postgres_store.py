@@ -116,6 +116,18 @@ def test_two_runs_at_the_same_time_ask_every_question_once(
     assert sum(manifest(out)["requests_sent"] for out in outs) == COUNT
 
 
+def test_a_plan_counts_what_the_shared_store_answers(
+    evalsuite: CommandLine, server: Any, tmp_path: Path, empty_database: str
+) -> None:
+    words = [*addition(server.url, tmp_path / "run", 20), "--store", empty_database]
+    plan = ["plan", *words[1:], "--json"]
+    before = json.loads(evalsuite(*plan).stdout)["models"][0]
+    assert (before["requests"], before["cached"]) == (20, 0)
+    assert evalsuite(*words).code == 0
+    after = json.loads(evalsuite(*plan).stdout)["models"][0]
+    assert (after["requests"], after["cached"]) == (0, 20)
+
+
 def test_kill_9_loses_nothing_that_was_committed(
     evalsuite: CommandLine, server: Any, tmp_path: Path, empty_database: str
 ) -> None:

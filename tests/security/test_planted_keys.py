@@ -72,7 +72,7 @@ def test_no_error_about_a_wrong_command_shows_the_key(
     for wrong in (
         [*words, "--tasks", "nothing_of_this_name"],
         [word.replace("concurrency=64", "concurrency=many") for word in words],
-        [word.replace("timeout=5", "unknown_option=5") for word in words],
+        [word.replace("timeout=60", "unknown_option=60") for word in words],
         [word.replace("#mock", "#another") for word in words],
         [word.replace("http://", "htp://") for word in words],
         [word.replace("http://", f"http://user:{KEY}@") for word in words],

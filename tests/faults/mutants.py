@@ -1,0 +1,265 @@
+"""Does every fault test fail when what it tests is taken away?
+
+    python tests/faults/mutants.py [--list] [WORD…]
+
+For each row of `MUTANTS` (or those whose protection contains one of the words) the package is copied, the protection is removed
+from the copy, and the tests of the row are run against it: all of them have to fail. Ends with 1 when one passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("tasks", "judges", "reports")
+TIMEOUT_S = 240
+
+
+class Mutant(NamedTuple):
+    """A protection, the file it is in, the text that makes it and what is put in its place, and the tests that must fail."""
+
+    protection: str
+    file: str
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+
+KILL, BAD, DISK = (f"tests/faults/test_{name}.py::test_" for name in ("kill", "bad_answers", "storage"))
+PASSES, LOST = (
+    f"{BAD}a_fault_that_passes_loses_nothing",
+    f"{BAD}requests_that_always_fail_are_named_and_cost_the_exit_code",
+)
+NO_ANSWER = f"{BAD}no_answer_is_not_a_wrong_answer"
+SIGNAL = f"{KILL}a_signal_leaves_a_run_that_resumes"
+
+MUTANTS = (
+    Mutant(
+        "kill -9: an answer counts once it is committed", "client/store.py",
+        "            loop.call_soon(self._flush)\n        await done", "            loop.call_later(1.0, self._flush)",
+        (f"{KILL}after_kill_9_at_half_at_most_what_was_in_flight_is_asked_again",
+         "tests/client/test_store.py::test_what_was_acknowledged_survives_kill_9"),
+    ),
+    Mutant(
+        "kill -9: answers are stored", "engine/context.py",
+        "                        await self.store.put(name, identity, encoded, completion)", "                        pass",
+        (f"{KILL}kill_9_at_random_moments_loses_and_repeats_nothing",),
+    ),
+    Mutant(
+        "kill -9: no more visitors than requests in flight", "engine/passes.py",
+        "    window = sum(backend.concurrency for backend in replay.backends.values())", "    window = 0",
+        ("tests/engine/test_replay.py::test_no_more_is_under_way_than_the_backend_takes",),
+    ),
+    Mutant(
+        "kill -9 of a server: the circuit breaker", "client/health.py",
+        "            if not await self._probe():\n                self._declare_gone(f\"{self._name} stopped",
+        "            if False:\n                self._declare_gone(f\"{self._name} stopped",
+        (f"{KILL}kill_9_of_the_server_ends_the_run_and_a_new_server_resumes_it",),
+    ),
+    Mutant(
+        "another model behind the port: the list of models is read", "serving/attached.py",
+        "    if endpoint.served_name not in names:", "    names.setdefault(endpoint.served_name, {})\n    if False:",
+        (f"{KILL}another_model_behind_the_same_port_is_not_mistaken_for_the_first",),
+    ),
+    Mutant(
+        "429: asked again", "client/retry.py", "425, 429, 500,", "425, 500,",
+        (f"{BAD}a_storm_of_429_with_retry_after_is_waited_out", f"{PASSES}[429]"),
+    ),
+    Mutant(
+        "429: Retry-After is obeyed", "client/retry.py", "    if value is None:\n", "    if True:\n",
+        ("tests/client/test_http_faults.py::test_retry_after_is_obeyed_as_seconds_and_as_a_date",),
+    ),
+    Mutant(
+        "429: less is sent", "client/limiter.py", "DECREASE = 0.5", "DECREASE = 1.0",
+        ("tests/client/test_http_faults.py::test_a_server_that_throttles_is_sent_less",),
+    ),
+    Mutant(
+        "5xx: asked again", "client/retry.py",
+        "return status in RETRYABLE_STATUSES or (status >= 500 and status not in FATAL_STATUSES)", "return status == 429",
+        (f"{BAD}a_burst_of_5xx_over_everything_is_survived", f"{PASSES}[500]", f"{PASSES}[503]"),
+    ),
+    Mutant(
+        "hangs: timeouts", "client/transport.py",
+        "aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect, sock_read=limits.read)",
+        "aiohttp.ClientTimeout(total=None)", (f"{PASSES}[hang]", f"{LOST}[hang]"),
+    ),
+    Mutant(
+        "connection resets: asked again", "client/exchange.py", "worth_retrying=True), error.kind, None",
+        "worth_retrying=True), None, None", (f"{PASSES}[reset]", f"{PASSES}[truncated_body]"),
+    ),
+    Mutant(
+        "broken JSON: asked again", "client/exchange.py", 'return reading, "garbled" if reading.worth_retrying else None',
+        "return reading, None", (f"{PASSES}[truncated_json]", f"{PASSES}[malformed_json]", f"{PASSES}[error_200]"),
+    ),
+    Mutant(
+        "wrong model: the name in the reply is read", "client/replies.py", "and not same_model(answered_by, model)",
+        "and False", (f"{LOST}[wrong_model]",),
+    ),
+    Mutant(
+        "duplicate choices are compared", "client/replies.py", "    for other in choices[1:]:", "    for other in ():",
+        (f"{LOST}[duplicate_choices]",),
+    ),
+    Mutant(
+        "missing choices are no answer", "client/replies.py", 'raise Unreadable("the reply holds no choices")',
+        'return {"message": {"content": "7"}}', (f"{LOST}[missing_choices]",),
+    ),
+    Mutant(
+        "empty and null content is no answer", "client/replies.py",
+        "if not text or not (logprobs or text.strip()):", "if False:",
+        (f"{NO_ANSWER}[null_content]", f"{NO_ANSWER}[empty_content]"),
+    ),
+    Mutant(
+        "unclosed reasoning is no answer", "client/reasoning.py", 'return Thought("", "\\n".join(thoughts), closed=False)',
+        "return Thought(text, None, closed=True)", (f"{NO_ANSWER}[unclosed_think]",),
+    ),
+    Mutant(
+        "a cut answer is not complete", "client/replies.py", '"truncated" if finish == "length" else "ok"', '"ok"',
+        (f"{BAD}an_answer_that_was_cut_off_is_counted_as_truncated",),
+    ),
+    Mutant(
+        "disk full: a failed commit ends the run", "client/store.py", "done.set_exception(explained)", "done.set_result(None)",
+        (f"{DISK}a_full_disk_ends_the_run_and_keeps_what_is_stored", f"{DISK}a_quota_ends_the_run_and_keeps_what_is_stored"),
+    ),
+    Mutant(
+        "read-only run directory: named", "engine/directory.py",
+        "    except OSError as error:\n        raise RunDirectoryError(\n            f\"{path} cannot be written",
+        "    except ZeroDivisionError as error:\n        raise RunDirectoryError(\n            f\"{path} cannot be written",
+        (f"{DISK}a_read_only_run_directory_is_named_before_anything_is_asked",),
+    ),
+    Mutant(
+        "read-only store: named", "client/store.py", '("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")', '("NEVER",)',
+        (f"{DISK}a_read_only_store_is_named_before_anything_is_asked",),
+    ),
+    Mutant(
+        "two runs on one store: claims", "client/store.py", "return self._claims.take(fingerprint)", "return True",
+        (f"{DISK}two_runs_share_one_store_at_the_same_time",
+         "tests/client/test_store.py::test_a_question_that_another_process_asks_is_waited_for"),
+    ),
+    Mutant(
+        "two runs on one PostgreSQL: claims", "client/postgres_store.py", "SELECT pg_try_advisory_lock($1)",
+        "SELECT $1::bigint IS NOT NULL",
+        ("tests/scale/test_postgres_store.py::test_two_runs_at_the_same_time_ask_every_question_once",),
+    ),
+    Mutant(
+        "clock jumps: monotonic clocks", "client/limiter.py", "clock: Callable[[], float] = time.monotonic",
+        "clock: Callable[[], float] = lambda: time.time()", (f"{DISK}a_wall_clock_that_jumps_changes_nothing",),
+    ),
+    Mutant(
+        "SIGTERM: ends the run as Ctrl-C does", "cli/run.py", "        loop.add_signal_handler(signal.SIGTERM, task.cancel)\n", "",
+        (f"{SIGNAL}[SIGTERM-asking]",),
+    ),
+    Mutant(
+        "SIGINT: the run is cancelled", "cli/run.py", "    signal.signal(signal.SIGINT, signal.default_int_handler)", "    0",
+        (f"{SIGNAL}[SIGINT-asking]",),
+    ),
+    Mutant(
+        "signals while the program starts", "cli/__init__.py", "            signal.signal(number, _exit_at_once)",
+        "            pass", (f"{SIGNAL}[SIGINT-starting]", f"{SIGNAL}[SIGTERM-starting]"),
+    ),
+    Mutant(
+        "corrupted page: never taken for a missing answer", "client/store.py",
+        "            return None if row is None else _decode(row[0])\n"
+        "        except (sqlite3.Error, msgspec.DecodeError) as error:\n            raise self._explain(error) from error",
+        "            return None if row is None else _decode(row[0])\n"
+        "        except (sqlite3.Error, msgspec.DecodeError) as error:\n            return None",
+        (f"{DISK}a_corrupted_page_of_the_store_stops_the_run_and_is_not_overwritten",),
+    ),
+    Mutant(
+        "half-written manifest: refused", "engine/directory.py", "(msgspec.DecodeError, OSError, UnicodeDecodeError)",
+        "(OSError,)", (f"{DISK}a_half_written_manifest_is_refused_by_name",),
+    ),
+    Mutant(
+        "a replica dies: the others are asked", "client/replicated_backend.py",
+        "                self._take_out(chosen, str(error))", "                raise",
+        ("tests/scale/test_replicas.py::test_a_replica_that_dies_is_left_out",),
+    ),
+    Mutant(
+        "a node of the cluster dies: its share is dealt again", "scale/ray_run.py",
+        "        if isinstance(error, RayActorError | ActorUnavailableError):", "        if False:",
+        ("tests/scale/test_ray.py::test_a_cluster_gives_the_same_numbers_also_when_a_node_dies",),
+    ),
+)  # fmt: skip
+
+
+def copy_package(folder: Path) -> Path:
+    """A copy of the package as it is installed."""
+    package = folder / "evalsuite"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "evalsuite", package, ignore=ignored)
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, package / room, ignore=ignored)
+    return package
+
+
+def remove(mutant: Mutant, package: Path) -> None:
+    """Take the protection out of a copy."""
+    path = package / mutant.file
+    source = path.read_text(encoding="utf-8")
+    if source.count(mutant.before) != 1:
+        raise SystemExit(
+            f"{mutant.protection}: {mutant.file} holds its text {source.count(mutant.before)} times, not once"
+        )
+    path.write_text(source.replace(mutant.before, mutant.after), encoding="utf-8")
+
+
+def run_tests(tests: Sequence[str], folder: Path) -> tuple[str, str]:
+    """`passed`, `failed` or `skipped`, and the output, of tests against the copy in a folder."""
+    path = os.pathsep.join([str(folder), str(ROOT / "benchmarks"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # A safe path: the working directory, which holds the package as it is, must not come before the copy.
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    options = ["-q", "-x", f"--timeout={TIMEOUT_S}", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    if done.returncode == 0:
+        return "skipped" if re.search(r"\d+ skipped", output) else "passed", output
+    if done.returncode == 1 or "Timeout" in output:
+        return "failed", output
+    raise SystemExit(output)
+
+
+def check(mutant: Mutant, *, show: bool) -> bool:
+    """Whether the tests of a row pass as things are, and each of them fails without the protection."""
+    with tempfile.TemporaryDirectory() as folder:
+        package = copy_package(Path(folder))
+        found, output = run_tests(mutant.tests, Path(folder))
+        outcomes = [f"as things are: {found}"] if found != "passed" else []
+        if not outcomes:
+            remove(mutant, package)
+            for test in mutant.tests:
+                found, output = run_tests([test], Path(folder))
+                if found != "failed":
+                    outcomes.append(f"{test}: {found}")
+                if show:
+                    print(output[-3000:], file=sys.stderr)
+    print(f"{'MISSED' if outcomes else 'caught'}: {mutant.protection}", *outcomes, sep="\n  ", flush=True)
+    return not outcomes
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="only protections that contain one of these")
+    parser.add_argument("--list", action="store_true", help="the table of protections and tests, and nothing else")
+    parser.add_argument("--show", action="store_true", help="the end of pytest's output")
+    arguments = parser.parse_args()
+    chosen = [m for m in MUTANTS if not arguments.words or any(word in m.protection for word in arguments.words)]
+    if arguments.list:
+        print("| protection | in | tests that fail without it |\n|---|---|---|")
+        for mutant in chosen:
+            names = "<br>".join(f"`{test.rpartition('::')[2].removeprefix('test_')}`" for test in mutant.tests)
+            print(f"| {mutant.protection} | `{mutant.file}` | {names} |")
+        return 0
+    return int(not all([check(mutant, show=arguments.show) for mutant in chosen]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
