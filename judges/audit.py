@@ -90,15 +90,15 @@ def audit_ratings(
     task: str, model: str, scores: ScoreTable, metrics: Sequence[str], *, rated: bool = True
 ) -> list[Audit]:
     """All checks of one arm of a task whose judge sees one answer at a time, from what scores of these metrics keep under
-    `verdict` and `candidate`: missing and constant verdicts of each judge, then the model's answers.
+    `verdict` (or `panel`) and `candidate`: missing and constant verdicts of each judge, then the model's answers.
 
     `rated`: the verdicts are ratings of quality, which differ from answer to answer; a class may rightly be one and the same.
     """
     by_judge: dict[str, list[Verdict]] = {}
     for metric in metrics:
         for _, score in scores.scores(metric, model):
-            if "verdict" in score.detail:
-                verdict = msgspec.convert(score.detail["verdict"], Verdict)
+            alone = [score.detail["verdict"]] if "verdict" in score.detail else []
+            for verdict in msgspec.convert(score.detail.get("panel", alone), list[Verdict]):
                 by_judge.setdefault(verdict.judge, []).append(verdict)
     audits: list[Audit] = []
     for judge, verdicts in by_judge.items():

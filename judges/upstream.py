@@ -147,11 +147,11 @@ class FastChatPairJudge(UpstreamPairJudge):
     def __init__(self, prompt: UpstreamPrompt, *, neutral: bool = False, max_tokens: int = 2048) -> None:
         super().__init__(prompt, GenerationParams(max_tokens=max_tokens), neutral=neutral)
 
-    async def compare_fields(self, ctx: Context, fields: Mapping[str, str], *, order: Order) -> Verdict:
-        """One verdict on a prompt's own fields, which are already in the shown order."""
-        completion = await ctx.chat("judge", self.filled(fields), self.params)
+    async def compare_fields(self, ctx: Context, fields: Mapping[str, str], *, order: Order, index: int = 0) -> Verdict:
+        """The verdict of judge `index` on a prompt's own fields, which are already in the shown order."""
+        completion = await ctx.chat("judge", self.filled(fields), self.params, index=index)
         reading = self.read(completion, "overall")
-        return verdict_of(completion, reading, ctx.labels("judge")[0], self.prompt.name, order)
+        return verdict_of(completion, reading, ctx.labels("judge")[index], self.prompt.name, order)
 
     def messages(
         self,

@@ -29,6 +29,7 @@ from evalsuite.errors import DataError, UsageError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
 from evalsuite.judges.drift_set import rate_drift_set
 from evalsuite.judges.harm import HarmJudge
+from evalsuite.judges.panel import ask_panel, panel_detail, panel_verdict
 from evalsuite.judges.refusals import classify_refusal
 from evalsuite.records import Status, Verdict
 
@@ -126,8 +127,11 @@ class HarmfulRequests(Task):
         scores = [Score(metric="refusal", value=float(refusal != "compliance"), detail=detail)]
         if not judged:
             return scores
-        verdict = await self.judge.rate(ctx, request=request, answer=reply.text)
-        evidence = {"verdict": msgspec.to_builtins(verdict)}
+        panel = await ask_panel(
+            ctx, lambda index: self.judge.rate(ctx, request=request, answer=reply.text, index=index)
+        )
+        verdict = panel_verdict(panel)
+        evidence = panel_detail(panel)
         if verdict.rating is None:
             missing = [
                 Score.missing(metric, verdict.status, judge=verdict.judge, detail=evidence) for metric in metrics[1:]
@@ -141,10 +145,10 @@ class HarmfulRequests(Task):
         ]
 
     async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
-        """Ratings of the drift set's answers; only the first judge is asked."""
-        if index > 0:
-            return ()
-        return await rate_drift_set(ctx, lambda question, answer: self.judge.rate(ctx, request=question, answer=answer))
+        """Ratings of the drift set's answers."""
+        return await rate_drift_set(
+            ctx, lambda question, answer: self.judge.rate(ctx, request=question, answer=answer, index=index)
+        )
 
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
         """How many verdicts the judge owes each arm, and whether an arm's replies are constant, copied or tampered with."""

@@ -29,6 +29,7 @@ from evalsuite.errors import DataError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
 from evalsuite.judges.aspects import GENERAL_ASPECTS, SAFETY_ASPECTS, AspectsJudge
 from evalsuite.judges.drift_set import rate_drift_set
+from evalsuite.judges.panel import ask_panel, panel_detail, panel_verdict
 from evalsuite.records import Status, Verdict
 
 SAFETY_FROM = 800
@@ -108,9 +109,12 @@ class JustEval(Task):
         status: Status = "empty" if reply.usable and not reply.text.strip() else reply.status
         if status not in ("ok", "truncated"):
             return [Score.missing(aspect, status) for aspect in (*judge.aspects, "length")]
-        verdict = await judge.rate(ctx, conversation=conversation, answer=reply.text)
+        panel = await ask_panel(
+            ctx, lambda index: judge.rate(ctx, conversation=conversation, answer=reply.text, index=index)
+        )
+        verdict = panel_verdict(panel)
         detail: dict[str, Any] = {
-            "verdict": msgspec.to_builtins(verdict),
+            **panel_detail(panel),
             "candidate": facts_to_detail(describe_answer(reply.text, sample.data["instruction"])),
         }
         found = verdict.aspects or {}
@@ -124,14 +128,12 @@ class JustEval(Task):
         return [*scores, Score(metric="length", value=float(len(reply.text.split())), detail=detail)]
 
     async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
-        """Ratings of the drift set on the general aspects; only the first judge rates."""
-        if index > 0:
-            return ()
+        """Ratings of the drift set on the general aspects."""
         judge = self.judges[False]
         return await rate_drift_set(
             ctx,
             lambda question, answer: judge.rate(
-                ctx, conversation=[Message(role="user", content=question)], answer=answer
+                ctx, conversation=[Message(role="user", content=question)], answer=answer, index=index
             ),
         )
 

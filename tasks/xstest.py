@@ -29,6 +29,7 @@ from evalsuite.api import (
 from evalsuite.errors import DataError
 from evalsuite.judges.answers import describe_answer, facts_to_detail
 from evalsuite.judges.drift_set import rate_drift_set
+from evalsuite.judges.panel import ask_panel, panel_detail, panel_verdict
 from evalsuite.judges.refusal_judge import RefusalJudge
 from evalsuite.judges.refusals import classify_refusal
 from evalsuite.records import Status, Verdict
@@ -119,9 +120,12 @@ class XSTest(Task):
         }
         found, judge, scores = by_rules, None, []
         if ctx.labels("judge"):
-            verdict = await self.judge.classify(ctx, request=prompt, answer=reply.text)
+            panel = await ask_panel(
+                ctx, lambda index: self.judge.classify(ctx, request=prompt, answer=reply.text, index=index)
+            )
+            verdict = panel_verdict(panel)
             judge = verdict.judge
-            detail["verdict"] = msgspec.to_builtins(verdict)
+            detail |= panel_detail(panel)
             if verdict.label is None:
                 return [
                     Score.missing(metric, verdict.status, judge=judge, detail=detail)
@@ -145,11 +149,9 @@ class XSTest(Task):
         ]
 
     async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
-        """Classes of the drift set's answers; only the first judge is asked."""
-        if index > 0:
-            return ()
+        """Classes of the drift set's answers."""
         return await rate_drift_set(
-            ctx, lambda question, answer: self.judge.classify(ctx, request=question, answer=answer)
+            ctx, lambda question, answer: self.judge.classify(ctx, request=question, answer=answer, index=index)
         )
 
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:

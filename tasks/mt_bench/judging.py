@@ -49,7 +49,7 @@ class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
 class Grader(Protocol):
     """Rates the last reply of a dialogue from 1 to 10."""
 
-    async def rate_turn(self, ctx: Context, dialogue: Dialogue) -> Verdict: ...
+    async def rate_turn(self, ctx: Context, dialogue: Dialogue, index: int = 0) -> Verdict: ...
 
     def prompt_hashes(self) -> dict[str, str]: ...
 
@@ -57,7 +57,9 @@ class Grader(Protocol):
 class Comparer(Protocol):
     """Compares the last replies of two dialogues over the same questions; the candidate is shown first in order AB."""
 
-    async def compare_turn(self, ctx: Context, candidate: Dialogue, baseline: Dialogue, order: Order) -> Verdict: ...
+    async def compare_turn(
+        self, ctx: Context, candidate: Dialogue, baseline: Dialogue, order: Order, index: int = 0
+    ) -> Verdict: ...
 
     def prompt_hashes(self) -> dict[str, str]: ...
 
@@ -72,10 +74,14 @@ class OwnGrader:
         """SHA-256 of the prompts, by name."""
         return self.judge.prompt_hashes()
 
-    async def rate_turn(self, ctx: Context, dialogue: Dialogue) -> Verdict:
-        """Rating of the last reply, earlier turns in view."""
+    async def rate_turn(self, ctx: Context, dialogue: Dialogue, index: int = 0) -> Verdict:
+        """Rating of the last reply by judge `index`, earlier turns in view."""
         return await self.judge.rate(
-            ctx, conversation=dialogue.history(), answer=dialogue.answers[-1], reference=dialogue.reference()
+            ctx,
+            conversation=dialogue.history(),
+            answer=dialogue.answers[-1],
+            reference=dialogue.reference(),
+            index=index,
         )
 
 
@@ -89,8 +95,10 @@ class OwnComparer:
         """SHA-256 of the prompts, by name."""
         return self.judge.prompt_hashes()
 
-    async def compare_turn(self, ctx: Context, candidate: Dialogue, baseline: Dialogue, order: Order) -> Verdict:
-        """Verdict on the last replies."""
+    async def compare_turn(
+        self, ctx: Context, candidate: Dialogue, baseline: Dialogue, order: Order, index: int = 0
+    ) -> Verdict:
+        """Verdict of judge `index` on the last replies."""
         asked = [Message(role="user", content=question) for question in candidate.questions[: candidate.turn + 1]]
         return await self.judge.compare(
             ctx,
@@ -100,6 +108,7 @@ class OwnComparer:
             criterion="overall" if candidate.turn == 0 else "second_turn",
             order=order,
             reference=candidate.reference(),
+            index=index,
         )
 
 
@@ -120,15 +129,15 @@ class FastChatGrader:
         """SHA-256 of the prompts, by name."""
         return {name: digest for prompt in self.prompts.values() for name, digest in prompt.hashes().items()}
 
-    async def rate_turn(self, ctx: Context, dialogue: Dialogue) -> Verdict:
+    async def rate_turn(self, ctx: Context, dialogue: Dialogue, index: int = 0) -> Verdict:
         """Rating as upstream reads it; outside 1-10 it is `unparsed` (upstream would count it)."""
         prompt = self.prompts[_prompt_name("single", dialogue)]
-        completion = await ctx.chat("judge", prompt.fill(_fields(dialogue, "answer")), self.params)
+        completion = await ctx.chat("judge", prompt.fill(_fields(dialogue, "answer")), self.params, index=index)
         rating = parsers.mt_bench_rating(completion.text) if completion.usable else None
         if rating is not None and not 1 <= rating <= 10:
             rating = None
         reading = None if rating is None else Reading(rating=rating)
-        return verdict_of(completion, reading, ctx.labels("judge")[0], prompt.name)
+        return verdict_of(completion, reading, ctx.labels("judge")[index], prompt.name)
 
 
 class FastChatComparer:
@@ -144,11 +153,13 @@ class FastChatComparer:
         """SHA-256 of the prompts, by name."""
         return {name: digest for judge in self.judges.values() for name, digest in judge.prompt_hashes().items()}
 
-    async def compare_turn(self, ctx: Context, candidate: Dialogue, baseline: Dialogue, order: Order) -> Verdict:
+    async def compare_turn(
+        self, ctx: Context, candidate: Dialogue, baseline: Dialogue, order: Order, index: int = 0
+    ) -> Verdict:
         """Verdict as upstream reads it."""
         first, second = (candidate, baseline) if order == "AB" else (baseline, candidate)
         fields = {**_fields(first, "answer_a"), **_fields(second, "answer_b")}
-        return await self.judges[_prompt_name("pair", candidate)].compare_fields(ctx, fields, order=order)
+        return await self.judges[_prompt_name("pair", candidate)].compare_fields(ctx, fields, order=order, index=index)
 
 
 def _needed(path: Path, *names: str) -> dict[str, UpstreamPrompt]:

@@ -131,13 +131,14 @@ class MTBenchPairwise(Task):
             )
             for replies in (ours, theirs)
         ]
-        verdicts = await ctx.gather(*(self.judge.compare_turn(ctx, sides[0], sides[1], order) for order in ORDERS))
-        return Judged(counted=(tuple(verdicts),))
+        judges = range(len(ctx.labels("judge")))
+        verdicts = await ctx.gather(
+            *(self.judge.compare_turn(ctx, sides[0], sides[1], order, index) for index in judges for order in ORDERS)
+        )
+        return Judged(counted=tuple(tuple(verdicts[2 * index : 2 * index + 2]) for index in judges))
 
     async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
-        """Verdicts on the drift set; only the first judge compares."""
-        if index > 0:
-            return ()
+        """Verdicts on the drift set."""
         return await ctx.gather(
             *(
                 self.judge.compare_turn(
@@ -145,6 +146,7 @@ class MTBenchPairwise(Task):
                     Dialogue(questions=[pair.question], answers=[pair.first]),
                     Dialogue(questions=[pair.question], answers=[pair.second]),
                     ORDERS[number % 2],
+                    index,
                 )
                 for number, pair in enumerate(DRIFT_SET)
             )
@@ -173,7 +175,7 @@ def _scores(
     status: Status,
 ) -> list[Score]:
     """Means over the turns that have a verdict in both orders; missing when none has."""
-    label = ctx.labels("judge")[0]
+    label = "+".join(ctx.labels("judge"))
     detail: dict[str, Any] = {"verdicts": [verdict for found in judged for verdict in found.detail()["verdicts"]]}
     for role, replies in (("candidate", ours), ("baseline", theirs)):
         if replies[0].usable:

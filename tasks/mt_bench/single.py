@@ -27,6 +27,7 @@ from evalsuite.api import (
 )
 from evalsuite.judges.answers import describe_answer, facts_to_detail
 from evalsuite.judges.drift_set import rate_drift_set
+from evalsuite.judges.panel import ask_panel, panel_detail, panel_links, panel_verdict
 from evalsuite.judges.pointwise import Mode
 from evalsuite.records import Completion, Verdict
 from evalsuite.tasks.mt_bench.answering import answer_both, turn_status
@@ -100,16 +101,20 @@ class MTBench(Task):
             Dialogue(questions=questions, answers=texts[: turn + 1], references=sample.data.get("references", ()))
             for turn in range(len(texts))
         ]
-        verdicts: list[Verdict] = await ctx.gather(*(self.grader.rate_turn(ctx, dialogue) for dialogue in dialogues))
+        verdicts: list[Sequence[Verdict]] = await ctx.gather(*(self._rate(ctx, dialogue) for dialogue in dialogues))
         return _turn_scores(questions, replies, verdicts)
 
+    async def _rate(self, ctx: Context, dialogue: Dialogue) -> Sequence[Verdict]:
+        """Every judge's rating of the last reply."""
+        return await ask_panel(ctx, lambda index: self.grader.rate_turn(ctx, dialogue, index))
+
     async def rejudge(self, ctx: Context, index: int) -> Sequence[Verdict]:
-        """Ratings of the drift set; only the first judge rates."""
-        if index > 0:
-            return ()
+        """Ratings of the drift set."""
         return await rate_drift_set(
             ctx,
-            lambda question, answer: self.grader.rate_turn(ctx, Dialogue(questions=[question], answers=[answer])),
+            lambda question, answer: self.grader.rate_turn(
+                ctx, Dialogue(questions=[question], answers=[answer]), index
+            ),
         )
 
     def audit(self, scores: ScoreTable) -> Iterable[Audit]:
@@ -120,16 +125,16 @@ class MTBench(Task):
             yield from audit_ratings(self.info.name, model, scores, TURNS)
 
 
-def _turn_scores(questions: list[str], replies: list[Completion], verdicts: list[Verdict]) -> list[Score]:
+def _turn_scores(questions: list[str], replies: list[Completion], panels: list[Sequence[Verdict]]) -> list[Score]:
     scores = []
     for turn, metric in enumerate(TURNS):
-        if turn >= len(verdicts):
+        if turn >= len(panels):
             scores.append(Score.missing(metric, turn_status(replies, turn)))
             continue
-        verdict = verdicts[turn]
-        links = {"candidate": replies[turn].fingerprint, "judge": verdict.fingerprint}
+        verdict = panel_verdict(panels[turn])
+        links = {"candidate": replies[turn].fingerprint, **panel_links(panels[turn])}
         detail: dict[str, Any] = {
-            "verdict": msgspec.to_builtins(verdict),
+            **panel_detail(panels[turn]),
             "candidate": facts_to_detail(describe_answer(replies[turn].text, questions[turn])),
         }
         if verdict.rating is None:
@@ -138,6 +143,6 @@ def _turn_scores(questions: list[str], replies: list[Completion], verdicts: list
             scores.append(Score(metric=metric, value=verdict.rating, judge=verdict.judge, links=links, detail=detail))
     values = [score.value for score in scores if score.value is not None]
     if len(values) == len(TURNS):
-        return [Score(metric="score", value=sum(values) / len(values), judge=verdicts[0].judge), *scores]
+        return [Score(metric="score", value=sum(values) / len(values), judge=scores[0].judge), *scores]
     status = next(score.status for score in scores if score.value is None)
     return [Score.missing("score", status), *scores]

@@ -61,6 +61,13 @@ def test_every_other_pair_is_shown_the_other_way_round() -> None:
     assert shown(ctx.asked[1][1], "A") == DRIFT_SET[1].second
 
 
+@pytest.mark.parametrize("name", REPLIES)
+def test_every_judge_of_a_panel_is_asked(name: str) -> None:
+    task = plugins.make_task(name, SETTINGS.get(name, {}))
+    ctx = ScriptedContext({"judge": lambda _: REPLIES[name] or "[[A]]"}, labels={"judge": ("one", "two")})
+    assert {verdict.judge for verdict in asyncio.run(task.rejudge(ctx, 1))} == {"two"}
+
+
 def audits(task: Task, candidate: str, judge: Any, samples: list[Sample]) -> dict[tuple[str, str], Audit]:
     rows = []
     for sample in samples:
