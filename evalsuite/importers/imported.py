@@ -13,8 +13,11 @@ from evalsuite.errors import DataError
 from evalsuite.records import Estimate, Sample, Score
 
 
-class ImportedRow(msgspec.Struct, frozen=True):
-    """One score of one model on one item; `sample.data` stays empty (the evidence is in `score.detail`)."""
+class ImportedRow(msgspec.Struct, frozen=True, gc=False):
+    """One score of one model on one item; `sample.data` stays empty (the evidence is in `score.detail`).
+
+    Rows are in no cycle, and a log has so many of them that the garbage collector would spend its time looking.
+    """
 
     model: str
     sample: Sample
