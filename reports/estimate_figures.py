@@ -113,6 +113,7 @@ def _task_intervals(task: str, rows: list[Estimate], arms: Arms, *, named: bool)
         }
         for row in rows
     )  # fmt: skip
+    left_out = len(data) - MOST_ROWS * len(models)
     data = data[: MOST_ROWS * len(models)]
     order = list(dict.fromkeys(row["label"] for row in data))
     y = {"field": "label", "type": "nominal", "sort": order, "title": None}
@@ -122,7 +123,7 @@ def _task_intervals(task: str, rows: list[Estimate], arms: Arms, *, named: bool)
         "encoding": {"y": y, "yOffset": offset, "color": arms.colour(models)},
         "layer": _points("per cent", arms.shape(models)),
     }
-    return [_interval_figure(task, data, spec, of)]
+    return [_interval_figure(task, data, spec, of, left_out)]
 
 
 def _points(unit: str, shape: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -152,7 +153,9 @@ def _board(task: str, rows: Sequence[Estimate]) -> Figure:
     return _interval_figure(task, data, spec)
 
 
-def _interval_figure(task: str, data: tuple[Mapping[str, Any], ...], spec: Mapping[str, Any], of: str = "") -> Figure:
+def _interval_figure(
+    task: str, data: tuple[Mapping[str, Any], ...], spec: Mapping[str, Any], of: str = "", left_out: int = 0
+) -> Figure:
     words = (
         f"{' '.join(filter(None, (row['label'].strip(), row.get('model'))))}: {row['value']:.1f}" for row in data[:20]
     )
@@ -160,7 +163,8 @@ def _interval_figure(task: str, data: tuple[Mapping[str, Any], ...], spec: Mappi
     return Figure(
         key=f"intervals-{slug(task)}{f'-{slug(of)}' if of else ''}",
         title=f"{task}: estimates{f' of {of}' if of else ''}",
-        caption=f"{level} Overlapping intervals do not mean that a difference is not there: see the paired differences.",
+        caption=f"{level} Overlapping intervals do not mean that a difference is not there: see the paired differences."
+        + (f" {left_out} more estimates are in the table of all estimates." if left_out > 0 else ""),
         alternative="Per cent. " + "; ".join(words) + ".",
         spec=spec,
         rows=data,

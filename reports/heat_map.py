@@ -23,6 +23,9 @@ def heat_map(
     form: str = ".1f",
     numbers: bool = True,
     outlined: str | None = None,
+    x_title: str | None = None,
+    y_title: str | None = None,
+    names_below: bool = False,
 ) -> dict[str, Any]:
     """Vega-Lite specification of a heat map.
 
@@ -34,6 +37,8 @@ def heat_map(
         form: how a number is written (d3-format).
         numbers: whether they are written on the cells.
         outlined: a field that is true for cells to be framed.
+        x_title, y_title: what columns and rows are, where their names do not say it.
+        names_below: names of columns below the cells, where a panel has its own name above them.
     """
     low, high = domain
     colour = {"field": value, "type": "quantitative", "title": title,
@@ -52,9 +57,9 @@ def heat_map(
         "height": {"step": 26 if numbers else 18},
         "transform": [{"filter": f"datum['{value}'] !== null"}],
         "encoding": {
-            "x": {"field": x, "type": "nominal", "sort": list(columns), "title": None,
-                  "axis": {"orient": "top", "labelAngle": angle, "labelLimit": 180}},
-            "y": {"field": y, "type": "nominal", "sort": list(rows), "title": None},
+            "x": {"field": x, "type": "nominal", "sort": list(columns), "title": x_title,
+                  "axis": {"orient": "bottom" if names_below else "top", "labelAngle": angle, "labelLimit": 180}},
+            "y": {"field": y, "type": "nominal", "sort": list(rows), "title": y_title},
         },
         "layer": [cell, label] if numbers else [cell],
     }  # fmt: skip

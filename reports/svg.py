@@ -19,6 +19,9 @@ from evalsuite.reports.palette import NAMES, THEME
 WIDE, NARROW = 960, 340
 """Widths in CSS pixels that every figure is drawn for: text stays readable on a phone."""
 
+PANEL = 220
+"""Width of a panel of a narrow figure, which leaves room for names beside it."""
+
 MOST_LETTERS = 24
 """Names below the marks of a narrow figure longer than this altogether do not fit beside each other."""
 
@@ -116,7 +119,10 @@ def _one_below_the_other(spec: dict[str, Any]) -> dict[str, Any]:
     """The same views in one column, for a phone."""
     facet = spec.get("facet")
     if isinstance(facet, Mapping) and "field" in facet:
-        return {**spec, "facet": {**facet, "columns": 1} if "columns" in facet else facet, "columns": 1}
+        inner = spec["spec"]
+        if isinstance(inner.get("width"), int | float):
+            inner = {**inner, "width": min(inner["width"], PANEL)}
+        return {**spec, "spec": inner, "facet": {**facet, "columns": 1} if "columns" in facet else facet, "columns": 1}
     if "hconcat" in spec:
         return {**{name: part for name, part in spec.items() if name != "hconcat"}, "vconcat": spec["hconcat"]}
     return {**spec, "columns": 1} if "concat" in spec else spec

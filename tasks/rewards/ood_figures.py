@@ -45,7 +45,8 @@ def matrix_section(scores: ScoreTable, inside: Inside) -> Section:
         "mark": {"type": "rect", "strokeWidth": 2},
         "encoding": {
             "color": {
-                "field": "accuracy", "type": "quantitative", "scale": {"domain": [0.3, 0.5, 0.9], "scheme": "redblue"},
+                "field": "accuracy", "type": "quantitative",
+                "scale": {"domain": [0.3, 0.5, 0.9], "scheme": "redblue", "clamp": True},
             },
             "stroke": {
                 "field": "mark", "type": "nominal", "scale": {"domain": [IN, OUT], "range": ["black", "transparent"]},

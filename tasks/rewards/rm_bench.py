@@ -137,24 +137,24 @@ class RMBench(RewardTask):
             text="Share of prompts whose right reply (row) scores higher than the wrong one (column). Above the diagonal the "
             "wrong reply is dressed better than the right one: a model that looks at form loses there.",
             rows=tuple(rows),
-            figure={
-                "mark": "rect",
-                "encoding": {
-                    "row": {"field": "model", "type": "nominal", "title": None},
-                    "x": {
-                        "field": "wrong",
-                        "type": "nominal",
-                        "sort": list(STYLES),
-                        "title": "wrong reply",
-                        "axis": {"labelAngle": 0},
-                    },
-                    "y": {"field": "right", "type": "nominal", "sort": list(STYLES), "title": "right reply"},
-                    "color": {"field": "won", "type": "quantitative", "scale": {"domain": [0, 1], "scheme": "viridis"}},
-                    "tooltip": [{"field": name} for name in ("model", "right", "wrong", "won", "n")],
-                },
-            },
+            figure=_style_maps(),
             alternative="Heat map per reward model: three styles of the right reply by three styles of the wrong reply",
         )
+
+
+def _style_maps() -> dict[str, Any]:
+    """A heat map per reward model."""
+    from evalsuite.reports.heat_map import heat_map
+
+    cells = heat_map(
+        value="won", x="wrong", y="right", columns=STYLES, rows=STYLES, domain=(0.0, 1.0), title="share won", form=".2f",
+        x_title="wrong reply", y_title="right reply", names_below=True,
+    )  # fmt: skip
+    return {
+        "columns": 2,
+        "facet": {"field": "model", "type": "nominal", "title": None},
+        "spec": {**cells, "width": 390},
+    }
 
 
 def style_matrix(scores: ScoreTable, model: str) -> list[Mapping[str, Any]]:
