@@ -41,6 +41,7 @@ PASSES, LOST = (
 )
 NO_ANSWER = f"{BAD}no_answer_is_not_a_wrong_answer"
 SIGNAL = f"{KILL}a_signal_leaves_a_run_that_resumes"
+STARTING = f"{KILL}a_signal_in_the_middle_of_an_import_ends_the_program"
 
 MUTANTS = (
     Mutant(
@@ -163,7 +164,7 @@ MUTANTS = (
     ),
     Mutant(
         "signals while the program starts", "cli/__init__.py", "            signal.signal(number, _exit_at_once)",
-        "            pass", (f"{SIGNAL}[SIGINT-starting]", f"{SIGNAL}[SIGTERM-starting]"),
+        "            pass", (f"{STARTING}[SIGINT]", f"{STARTING}[SIGTERM]"),
     ),
     Mutant(
         "corrupted page: never taken for a missing answer", "client/store.py",
@@ -213,12 +214,22 @@ def remove(mutant: Mutant, package: Path) -> None:
 
 def run_tests(tests: Sequence[str], folder: Path) -> tuple[str, str]:
     """`passed`, `failed` or `skipped`, and the output, of tests against the copy in a folder."""
-    path = os.pathsep.join([str(folder), str(ROOT / "benchmarks"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    # A safe path: the working directory, which holds the package as it is, must not come before the copy.
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    options = ["-q", "-x", f"--timeout={TIMEOUT_S}", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *options, *tests]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    options = [
+        "-q",
+        "-x",
+        f"--timeout={TIMEOUT_S}",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        ROOT / "pyproject.toml",
+        "--rootdir",
+        ROOT,
+    ]
+    command = [sys.executable, "-m", "pytest", *options, *(ROOT / test for test in tests)]
+    # In the copy's folder: Python looks for packages in the working directory first.
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     if done.returncode == 0:
         return "skipped" if re.search(r"\d+ skipped", output) else "passed", output

@@ -165,6 +165,38 @@ def test_a_signal_leaves_a_run_that_resumes(
     assert server.stats()["requests"] <= COUNT - kept + 1
 
 
+SLOW_IMPORT = """
+import pathlib, sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "evalsuite.engine.run":
+            try:
+                pathlib.Path("importing").touch()
+                time.sleep(30)
+            except KeyboardInterrupt:
+                pass  # as the set-up code of extension modules may
+sys.meta_path.insert(0, Slow())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_in_the_middle_of_an_import_ends_the_program(
+    evalsuite: CommandLine, server: Any, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text(SLOW_IMPORT)
+    path = os.pathsep.join([str(tmp_path / "slow"), evalsuite.environment["PYTHONPATH"]])
+    process = evalsuite.start(
+        *addition(server.url, tmp_path / "run", 20), env={**evalsuite.environment, "PYTHONPATH": path}
+    )
+    _wait((tmp_path / "importing").exists)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130, stderr
+    assert "run the same command again to resume" in stderr
+    assert server.stats()["requests"] == 0
+
+
 def _listens(process: subprocess.Popen[str]) -> bool:
     """Whether the program has begun: until then, while Python itself starts, SIGTERM finds no handler."""
     status = Path(f"/proc/{process.pid}/status").read_text()

@@ -36,7 +36,9 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_stored(
     server.configure(latency=0.002)
     outcome = evalsuite(*addition(server.url, small_disk / "run", COUNT))
     assert outcome.code == 2
-    assert f"{small_disk / 'responses.sqlite'}: " in outcome.stderr  # said when it happens, not when the results are written
+    assert (
+        f"{small_disk / 'responses.sqlite'}: " in outcome.stderr
+    )  # said when it happens, not when the results are written
     assert "disk" in outcome.stderr
     assert "Traceback" not in outcome.stderr
     kept = stored(small_disk / "responses.sqlite")
