@@ -109,6 +109,10 @@ def command(
         if "max_lora_rank" not in flags:
             ranks = [_rank(Path(path), spec) for path in loras.values()]
             arguments += ["--max-lora-rank", str(next(size for size in _RANKS if size >= max(ranks)))]
+        if build.cpu and "max_loras" not in flags:
+            # In a batch with adapters the CPU kernels compute requests for the base model with the weights of the last slot
+            # (index -1, seen in 0.32), so that slot must stay empty.
+            arguments += ["--max-loras", str(len(loras) + SPARE_SLOTS)]
         # JSON rather than name=path, because a path may hold "=".
         modules = [json.dumps({"name": name, "path": path}) for name, path in loras.items()]
         arguments += ["--lora-modules", *modules]
@@ -126,6 +130,9 @@ def environment(spec: ModelSpec, build: VllmBuild, *, key: str, local: bool, run
         variables["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
     return variables
 
+
+SPARE_SLOTS = 8
+"""Adapter slots on CPU beyond those given at the start: for adapters loaded later, and one that stays empty."""
 
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 

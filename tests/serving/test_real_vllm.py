@@ -55,7 +55,7 @@ class Open(Generic[T]):
 def generating(
     smollm2: Path, adapters: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Open[VllmServer]]:
-    spec = parse_spec(f"tuned=vllm:{smollm2},lora={adapters['one']},max_loras=2")
+    spec = parse_spec(f"tuned=vllm:{smollm2},lora={adapters['one']}")
     opened = Open(vllm_server(spec, GENERATE, SILENT, tmp_path_factory.mktemp("logs")))
     yield opened
     opened.close()
@@ -127,6 +127,25 @@ def test_adapters_are_served_under_their_names_and_loaded_while_it_runs(
     ]
     assert list(totals.values()) == pytest.approx(expected, abs=1e-2)
     assert len({round(value, 3) for value in totals.values()}) == 3
+
+
+def test_the_base_model_answers_alike_alone_and_beside_an_adapter(generating: Open[VllmServer]) -> None:
+    from dataclasses import replace
+
+    request = LogprobRequest(prompt="The capital of France is", continuation=" Paris.")
+    alone = {name: total(ask(generating, request, name)) for name in ("base", "tuned")}
+
+    async def together() -> list[Completion]:
+        names = ["base", "tuned"] * 8
+        backends = {name: HttpBackend(replace(generating.value.endpoint, served_name=name)) for name in alone}
+        try:
+            return list(await asyncio.gather(*(backends[name].ask(request) for name in names)))
+        finally:
+            for backend in backends.values():
+                await backend.aclose()
+
+    answers = generating.run(together())
+    assert [total(answer) for answer in answers] == pytest.approx([alone["base"], alone["tuned"]] * 8, abs=1e-2)
 
 
 def test_an_adapter_that_changes_nothing_is_reported(generating: Open[VllmServer], adapters: dict[str, Path]) -> None:

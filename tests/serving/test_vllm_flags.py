@@ -63,6 +63,15 @@ def test_an_adapter_is_served_under_its_name_with_room_for_its_rank(tmp_path: Pa
     assert arguments[arguments.index("--max-lora-rank") + 1] == "32"
 
 
+def test_on_cpu_an_adapter_slot_stays_empty_for_requests_without_an_adapter(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 8}))
+    adapters = {"one": str(tmp_path), "two": str(tmp_path)}
+    arguments = line("vllm:org/m", CPU, **adapters)
+    assert int(arguments[arguments.index("--max-loras") + 1]) > len(adapters)
+    assert "--max-loras" not in line("vllm:org/m", CUDA, **adapters)
+    assert line("vllm:org/m,max_loras=2", CPU, **adapters).count("--max-loras") == 1
+
+
 def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"adapter_config\.json"):
         line("vllm:org/m", CPU, tuned=str(tmp_path))
