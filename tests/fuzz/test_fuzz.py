@@ -12,7 +12,7 @@ from . import targets
 
 HERE = Path(__file__).parent
 FOUND = sorted(path for path in (HERE / "found").glob("*/*") if path.is_file())
-SECONDS = 5
+SECONDS = 3
 
 
 @pytest.fixture(autouse=True)
