@@ -99,11 +99,12 @@ def test_gold_answers_reach_the_ceiling_of_upstreams_rules(data_dir: Path, name:
     )
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_gold_answers_are_found_inside_a_sentence(data_dir: Path, name: str) -> None:
+SEARCHED = [name for name, dataset in DATASETS.items() if dataset.kind in ("choice", "number", "choice_explanation")]
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_labels_and_numbers_are_found_inside_a_sentence(data_dir: Path, name: str) -> None:
     dataset = DATASETS[name]
-    if dataset.kind not in ("choice", "number", "choice_explanation"):
-        pytest.skip("only labels and numbers are searched for")
     wrap = (
         "{}"
         if dataset.kind == "choice_explanation"
