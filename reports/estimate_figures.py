@@ -53,7 +53,7 @@ def _sliced(rows: Sequence[Estimate], metric: str) -> list[Estimate]:
 
 def _is_matrix(rows: Sequence[Estimate]) -> bool:
     """Whether a heat map shows these better than points: there are too many, or they have no intervals to show."""
-    if len({row.model for row in rows}) < 3 or len({row.slice for row in rows}) < 2:
+    if len({row.model for row in rows}) < 3 or len({row.slice for row in rows}) < 3:
         return False
     return len(rows) > MOST_POINTS or all(row.low is None for row in rows)
 

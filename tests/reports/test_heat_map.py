@@ -71,18 +71,18 @@ def cell(stage: int, part: str, low: float | None = None) -> Estimate:
 
 
 def test_a_matrix_of_means_is_a_heat_map_in_the_order_of_the_run(tmp_path: Path) -> None:
-    estimates = [cell(stage, part) for stage in range(3) for part in ("b", "a")]
+    estimates = [cell(stage, part) for stage in range(3) for part in ("b", "a", "c")]
     (figure,) = figures_of(tmp_path / "run", estimates)
     assert figure.key == "matrix-safety-probe-score"
-    assert figure.spec["encoding"]["x"]["sort"] == ["b", "a"]
+    assert figure.spec["encoding"]["x"]["sort"] == ["b", "a", "c"]
     assert figure.spec["encoding"]["y"]["sort"] == ["stage 0", "stage 1", "stage 2"]
-    assert [row["value"] for row in figure.rows] == pytest.approx([0, 0, 10, 10, 20, 20])
+    assert [row["value"] for row in figure.rows] == pytest.approx([0, 0, 0, 10, 10, 10, 20, 20, 20])
     for width in (WIDE, NARROW):
         assert f'width="{width}"' in figure.draw(width)[:200]
 
 
 def test_few_slices_with_intervals_stay_points_and_many_become_a_map(tmp_path: Path) -> None:
-    few = figures_of(tmp_path / "few", [cell(stage, part, 0.0) for stage in range(3) for part in ("b", "a")])
+    few = figures_of(tmp_path / "few", [cell(stage, part, 0.0) for stage in range(3) for part in ("b", "a", "c")])
     assert [figure.key for figure in few] == ["intervals-safety-probe"]
     slices = [f"part {number}" for number in range(MOST_POINTS // 3 + 1)]
     many = figures_of(tmp_path / "many", [cell(stage, part, 0.0) for stage in range(3) for part in slices])
@@ -90,5 +90,7 @@ def test_few_slices_with_intervals_stay_points_and_many_become_a_map(tmp_path: P
 
 
 def test_more_stages_than_colours_without_a_whole_do_not_stop_the_report(tmp_path: Path) -> None:
-    estimates = [cell(stage, part) for stage in range(10) for part in ("a", "b")]
+    estimates = [cell(stage, part) for stage in range(10) for part in ("a", "b", "c")]
     assert [figure.key for figure in figures_of(tmp_path / "run", estimates)] == ["matrix-safety-probe-score"]
+    two = [cell(stage, part) for stage in range(10) for part in ("a", "b")]
+    assert figures_of(tmp_path / "two", two) == []
