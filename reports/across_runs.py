@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from evalsuite.engine.directory import Run
 from evalsuite.errors import EvidenceError
@@ -10,6 +12,23 @@ from evalsuite.gate.comparison import Difference, compare_runs
 from evalsuite.gate.evidence import Contender
 from evalsuite.records import PairEstimate
 from evalsuite.reports.evidence import Evidence
+from evalsuite.reports.sample_rows import SampleRow, collect, head_to_head_pairs
+
+
+def compared(paths: Sequence[Path]) -> tuple[Evidence, list[SampleRow], list[str]]:
+    """Runs with every difference that can be had: of their tasks, across runs, against the other answer; and their rows.
+
+    Returns:
+        The evidence, its rows, and what could not be compared.
+
+    Raises:
+        RunDirectoryError: a run directory is missing, half-written or of another schema.
+    """
+    evidence = Evidence.read(paths)
+    across, notes = differences(evidence)
+    evidence = replace(evidence, pairs=with_differences(evidence, across))
+    rows = collect(evidence)
+    return replace(evidence, pairs=with_differences(evidence, head_to_head_pairs(rows, evidence))), rows, notes
 
 
 def differences(evidence: Evidence) -> tuple[list[PairEstimate], list[str]]:

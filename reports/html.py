@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from evalsuite.errors import DataError
 from evalsuite.progress import SILENT, Progress
 from evalsuite.records import Audit, RunManifest
 from evalsuite.reports import release, sample_figures, tables, vega_subset
-from evalsuite.reports.across_runs import differences, with_differences
+from evalsuite.reports.across_runs import compared
 from evalsuite.reports.arms import Arms
 from evalsuite.reports.estimate_figures import estimate_figures
 from evalsuite.reports.evidence import Evidence
@@ -28,7 +28,7 @@ from evalsuite.reports.power import power_table
 from evalsuite.reports.redaction import redact, redact_all
 from evalsuite.reports.sample_lengths import length_preferences
 from evalsuite.reports.sample_pack import pack
-from evalsuite.reports.sample_rows import SampleRow, collect, head_to_head_pairs, histograms, outcome_counts
+from evalsuite.reports.sample_rows import SampleRow, histograms, outcome_counts
 from evalsuite.reports.sample_sources import Example, Sources, read_sources
 from evalsuite.reports.svg import NARROW, WIDE
 from evalsuite.reports.title import report_title
@@ -80,11 +80,7 @@ def write_report(
         RunDirectoryError: a run directory is missing, half-written or of another schema.
     """
     with progress.stage("read runs", len(runs), "run") as stage:
-        evidence = Evidence.read(runs)
-        across, notes = differences(evidence)
-        evidence = replace(evidence, pairs=with_differences(evidence, across))
-        rows = collect(evidence)
-        evidence = replace(evidence, pairs=with_differences(evidence, head_to_head_pairs(rows, evidence)))
+        evidence, rows, notes = compared(runs)
         stage.advance(len(runs))
         sources = read_sources(rows, evidence)
     packed = pack(rows, evidence, sources, progress)
@@ -94,9 +90,6 @@ def write_report(
     sections = list(_task_sections(evidence))
     audits = redact_all_audits(evidence)
     releases = [release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence)
-    said = " ".join(map(str, verdict.get("problems", ()))) if verdict else ""
-    cautions = release.foreign_verdict(verdict, evidence) if verdict else []
-    cautions += [*release.warnings(evidence, said), *(("open", note) for note in notes)]
     return write_page(
         "report.html.jinja",
         out,
@@ -108,7 +101,7 @@ def write_report(
         version=__version__,
         evidence=evidence,
         releases=releases,
-        warnings=[(tone, redact(words)) for tone, words in cautions],
+        warnings=_cautions(verdict, evidence, notes),
         notes=redact_all(release.notes(evidence)),
         drawn_looks=drawn_looks,
         drawn=drawn,
@@ -127,6 +120,16 @@ def write_report(
             for number, (run, name) in enumerate(zip(evidence.runs, evidence.names, strict=True), 1)
         ],
     )
+
+
+def _cautions(
+    verdict: Mapping[str, Any] | None, evidence: Evidence, notes: Sequence[str]
+) -> list[tuple[release.Tone, str]]:
+    """What stands before the evidence; what the verdict says already is left out."""
+    said = " ".join(map(str, verdict.get("problems", ()))) if verdict else ""
+    found = release.foreign_verdict(verdict, evidence) if verdict else []
+    found += [*release.warnings(evidence, said), *(("open", note) for note in notes)]
+    return [(tone, redact(words)) for tone, words in found]
 
 
 def redact_all_audits(evidence: Evidence) -> list[Audit]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evalsuite.reports import release
-from evalsuite.reports.across_runs import differences, with_differences
+from evalsuite.reports.across_runs import compared
 from evalsuite.reports.evidence import Evidence
 from evalsuite.reports.formatting import count, direction, interval, number, spoken, visible
 from evalsuite.reports.redaction import redact, redact_all
-from evalsuite.reports.sample_rows import collect, head_to_head_pairs
 from evalsuite.reports.title import report_title
 
 MOST_ESTIMATES = 30
@@ -30,11 +28,7 @@ def summary(runs: Sequence[Path], verdict: Mapping[str, Any] | None = None) -> s
         runs: run directories.
         verdict: a gate's `GateResult` as plain data.
     """
-    evidence = Evidence.read(runs)
-    across, notes = differences(evidence)
-    rows = collect(evidence)
-    found = [*across, *head_to_head_pairs(rows, evidence)]
-    evidence = replace(evidence, pairs=with_differences(evidence, found))
+    evidence, _, notes = compared(runs)
     releases = [release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence)
     lines = [f"## {escaped(report_title(evidence))}", ""]
     lines += _verdicts(releases)

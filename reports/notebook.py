@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalsuite.reports.across_runs import differences, with_differences
+from evalsuite.reports.across_runs import compared
 from evalsuite.reports.arms import Arms
-from evalsuite.reports.evidence import Evidence
 from evalsuite.reports.html import report_figures, section_figure
-from evalsuite.reports.sample_rows import collect, head_to_head_pairs
 from evalsuite.reports.sample_sources import read_sources
 
 if TYPE_CHECKING:
@@ -24,10 +21,7 @@ def charts(*runs: str | Path) -> dict[str, altair.Chart]:
         RunDirectoryError: a run directory is missing, half-written or of another schema.
         DataError: a task brought a figure that the report would refuse.
     """
-    evidence = Evidence.read([Path(run) for run in runs])
-    evidence = replace(evidence, pairs=with_differences(evidence, differences(evidence)[0]))
-    rows = collect(evidence)
-    evidence = replace(evidence, pairs=with_differences(evidence, head_to_head_pairs(rows, evidence)))
+    evidence, rows, _ = compared([Path(run) for run in runs])
     found = {figure.title: figure for figure in report_figures(evidence, rows, read_sources(rows, evidence))}
     arms = Arms.of(evidence)
     for number, section in enumerate(evidence.sections, 1):
