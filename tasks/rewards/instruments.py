@@ -76,7 +76,8 @@ def _only_rounding(model: str, scores: ScoreTable) -> bool:
     margins = [score for _, score in scores.scores("margin", model) if score.value is not None]
     if not margins:
         return False
-    largest = max(abs(score.detail[side] or 0.0) for score in margins for side in ("chosen_reward", "rejected_reward"))
+    rewards = [score.detail[side] for score in margins for side in ("chosen_reward", "rejected_reward")]
+    largest = max(abs(float(reward)) for reward in rewards)
     return max(abs(score.value or 0.0) for score in margins) <= ROUNDING * largest
 
 
