@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal, Protocol
 
@@ -265,7 +265,7 @@ def mean_interval(
         level: two-sided confidence level.
         kind: 'binary' (Wilson; Korn-Graubard when clustered), 'bounded' (t when n >= 100 and |skew|/sqrt(n) < 0.1, else
             betting), 'real' (t), or None to infer it from the scores and `bounds`. Clustered bounded and real scores
-            get a clustered t, CR2 with Satterthwaite df below 40 clusters.
+            get a clustered t, CR2 with Satterthwaite df below 40 clusters. Intervals of bounded scores end at the bounds.
         bounds: the ends of the scale for 'bounded'.
 
     Returns:
@@ -286,10 +286,10 @@ def mean_interval(
         _check_bounds(y, bounds)
     elif kind != "real":
         raise StatisticsError(f"kind must be 'binary', 'bounded' or 'real', got {kind!r}")
+    if codes is None and kind == "bounded" and not nearly_normal(y):
+        return betting_interval(y, level, bounds)
     if codes is None:
-        return (
-            betting_interval(y, level, bounds) if kind == "bounded" and not nearly_normal(y) else t_interval(y, level)
-        )
+        return _within(bounds, kind, t_interval(y, level))
     found = standard_error(y, codes)
     assert found.n_clusters is not None
     if kind == "bounded" and found.se is not None and found.se <= 1e-12:
@@ -297,9 +297,15 @@ def mean_interval(
         return Interval(
             found.mean, flat.low, flat.high, level, y.size, found.n_clusters, "betting on cluster means", None, None
         )
-    return interval_from_standard_error(
-        found, level, "CR2 t" if found.n_clusters < SMALL_CLUSTER_COUNT else "clustered t"
-    )
+    method = "CR2 t" if found.n_clusters < SMALL_CLUSTER_COUNT else "clustered t"
+    return _within(bounds, kind, interval_from_standard_error(found, level, method))
+
+
+def _within(bounds: tuple[float, float], kind: Kind, interval: Interval) -> Interval:
+    """A mean of bounded scores lies within the bounds: the part of its interval beyond them says nothing."""
+    if kind != "bounded" or interval.low is None or interval.high is None:
+        return interval
+    return replace(interval, low=max(interval.low, bounds[0]), high=min(interval.high, bounds[1]))
 
 
 def macro_average(parts: Sequence[Interval], weights: ArrayLike | None = None, level: float = 0.95) -> Interval:

@@ -169,6 +169,16 @@ def test_equal_bounded_scores_never_give_a_zero_width_interval(value: float, clu
     assert interval.se is None
 
 
+def test_the_interval_of_bounded_scores_ends_at_the_bounds() -> None:
+    scores, dialogues = [1.0, 1.0, 1.0, 0.5, 1.0, 1.0], [0, 0, 1, 1, 2, 2]
+    beyond = cr2(scores, dialogues)
+    within = mean_interval(scores, dialogues, kind="bounded")
+    assert beyond.high is not None
+    assert beyond.high > 1.0
+    assert (within.low, within.high, within.se) == (beyond.low, 1.0, beyond.se)
+    assert mean_interval(scores, dialogues, kind="real").high == beyond.high
+
+
 def test_equal_scores_on_an_unbounded_scale_have_no_interval() -> None:
     interval = mean_interval([3.0, 3.0, 3.0])
     assert (interval.low, interval.high, interval.se) == (None, None, None)
