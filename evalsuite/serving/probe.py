@@ -5,7 +5,6 @@ Claims are not believed: log-probabilities must come one per token, and a reward
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -177,13 +176,11 @@ async def _activated_rewards(endpoint: Endpoint) -> list[float]:
 
 async def _probe_bos(endpoint: Endpoint, bos: str, is_alive: Callable[[], bool] | None) -> Endpoint:
     first, rest = BOS_PROBE_TEXT[:3], BOS_PROBE_TEXT[3:]
-    plain, started = await asyncio.gather(
-        *(
-            _ask(replace(endpoint, bos=text), LogprobRequest(prompt=first, continuation=rest), is_alive)
-            for text in ("", bos)
-        )
-    )
-    without, with_bos = _values(plain), _values(started)
+    # One after the other: beside adapters, vLLM's CPU engine dies of prompt logprobs in one batch (seen in 0.32).
+    without, with_bos = [
+        _values(await _ask(replace(endpoint, bos=text), LogprobRequest(prompt=first, continuation=rest), is_alive))
+        for text in ("", bos)
+    ]
     return replace(endpoint, bos=bos) if misses_bos(without, with_bos) else endpoint
 
 

@@ -97,6 +97,9 @@ async def vllm_server(
     log = log_dir / f"{spec.label}-{'reward' if reward else 'generate'}.log" if log_dir else None
     flags |= _chat_template_flag(spec, folder, reward, log_dir)
     loras = {label: path for member in (spec, *others) for label, path in _adapters(member).items()}
+    if build.cpu and loras and "logprobs" in needs:
+        # Beside adapters, prompt logprobs in a batch of several requests kill the CPU engine (seen in 0.32).
+        flags.setdefault("max_num_seqs", "1")
     port, key = free_port(), secrets.token_urlsafe(24)
     # A hub checkpoint is loaded by its id, so that the server downloads what the cache does not hold.
     target = str(folder) if folder is not None and revision is None else spec.target

@@ -41,7 +41,11 @@ class Open(Generic[T]):
     def __init__(self, context: AbstractAsyncContextManager[T]) -> None:
         self._runner = asyncio.Runner()
         self._context = context
-        self.value = self._runner.run(context.__aenter__())
+        try:
+            self.value = self._runner.run(context.__aenter__())
+        except BaseException:
+            self._runner.close()
+            raise
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         return self._runner.run(work)
@@ -227,6 +231,23 @@ def test_a_server_killed_in_the_middle_ends_the_run_clearly(smollm2: Path, tmp_p
         return took
 
     assert asyncio.run(run()) < 60
+
+
+def test_log_probabilities_of_many_prompts_at_once_beside_an_adapter(generating: Open[VllmServer]) -> None:
+    from dataclasses import replace
+
+    prompts = [LogprobRequest(prompt="The capital of France is", continuation=f" Paris{end}") for end in ".,!?"]
+
+    async def run(served_name: str) -> list[Completion]:
+        backend = HttpBackend(replace(generating.value.endpoint, served_name=served_name))
+        try:
+            return list(await asyncio.gather(*(backend.ask(request) for request in prompts)))
+        finally:
+            await backend.aclose()
+
+    base, tuned = generating.run(run("base")), generating.run(run("tuned"))
+    assert [answer.status for answer in (*base, *tuned)] == ["ok"] * 8
+    assert [answer.prompt_logprobs for answer in base] != [answer.prompt_logprobs for answer in tuned]
 
 
 def test_nothing_is_left_after_kill_9_of_evalsuite(smollm2: Path, tmp_path: Path) -> None:
