@@ -10,7 +10,7 @@ WORDS = ("ship", "storm", "keeper", "lamp", "shore", "rope")
 TEMPLATE = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }} end {% endfor %}"
 
 
-def tiny_reward_model(folder: Path) -> Path:
+def tiny_reward_model(folder: Path, seed: int = 0) -> Path:
     """Writes the checkpoint into `folder`; the test is skipped without torch and transformers."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
@@ -21,7 +21,7 @@ def tiny_reward_model(folder: Path) -> Path:
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="pad", unk_token="unk")
     tokenizer.chat_template = TEMPLATE
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = transformers.LlamaForSequenceClassification(
         transformers.LlamaConfig(
             vocab_size=len(vocabulary), hidden_size=32, intermediate_size=64, num_hidden_layers=2,

@@ -21,7 +21,7 @@ from evalsuite.api import Pending
 from evalsuite.client.backend import Capability
 from evalsuite.engine.context import Replay, SampleContext
 from evalsuite.engine.drift import ask_drift_sets
-from evalsuite.engine.parity import check_parity
+from evalsuite.engine.parity import parity_check
 from evalsuite.engine.plan import Model, Plan
 from evalsuite.engine.scores import ScoreBook
 from evalsuite.errors import EvalsuiteError, ServingError
@@ -120,9 +120,9 @@ async def _open_attached(
     for key in waiting:
         model, capabilities = needs[key]
         if model.spec.scheme not in MANAGED and key not in replay.backends:
-            backend = await stack.enter_async_context(serve(model.spec, frozenset(capabilities), progress, log_dir))
-            if "reward" in capabilities:
-                await check_parity(model, backend, replay, progress)
+            async with parity_check(_scoring(needs, [key]), replay, progress) as check:
+                backend = await stack.enter_async_context(serve(model.spec, frozenset(capabilities), progress, log_dir))
+                await check(model, backend)
             replay.backends[key] = backend
             stack.callback(replay.backends.pop, key)
 
@@ -145,19 +145,24 @@ async def _open_managed(
     if len(kin) > 1:
         wanted = frozenset(capability for other in kin for capability in needs[other][1])
         specs = [needs[other][0].spec for other in kin]
-        backends = await stack.enter_async_context(serve_family(specs, wanted, progress, log_dir))
-        for other, backend in zip(kin, backends, strict=True):
-            if "reward" in needs[other][1]:
-                await check_parity(needs[other][0], backend, replay, progress)
+        async with parity_check(_scoring(needs, kin), replay, progress) as check:
+            backends = await stack.enter_async_context(serve_family(specs, wanted, progress, log_dir))
+            for other, backend in zip(kin, backends, strict=True):
+                await check(needs[other][0], backend)
         replay.backends.update(zip(kin, backends, strict=True))
         stack.callback(lambda: [replay.backends.pop(other) for other in kin])
         return f"{len(kin)} models"
-    alone = await stack.enter_async_context(serve(model.spec, frozenset(capabilities), progress, log_dir))
-    if "reward" in capabilities:
-        await check_parity(model, alone, replay, progress)
+    async with parity_check(_scoring(needs, [key]), replay, progress) as check:
+        alone = await stack.enter_async_context(serve(model.spec, frozenset(capabilities), progress, log_dir))
+        await check(model, alone)
     replay.backends[key] = alone
     stack.callback(replay.backends.pop, key)
     return model.label
+
+
+def _scoring(needs: Mapping[str, tuple[Model, set[Capability]]], keys: Iterable[str]) -> list[Model]:
+    """The reward models among those of some server keys."""
+    return [needs[key][0] for key in keys if "reward" in needs[key][1]]
 
 
 def _share_a_server(model: Model, other: Model, key: str, other_key: str) -> bool:

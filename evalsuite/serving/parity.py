@@ -37,8 +37,8 @@ differed by up to 0.1 of it (SmolLM2, 22 layers); another template or an activat
 CLEAR_MARGIN = 0.05
 """Scores further apart than this (and than twice the tolerance) must be in the same order on both sides."""
 
-MEMORY_SHARE = 0.6
-"""Most of the free memory that the float32 weights may take."""
+MEMORY_SHARE = 0.4
+"""Most of the free memory that the float32 weights may take: the server that is starting beside them takes some as well."""
 
 _GIB = 2**30
 
@@ -58,20 +58,25 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def why_unchecked(spec: ModelSpec) -> str | None:
-    """Why the rewards of this model are not compared with transformers; None when they can be."""
+    """Why the rewards of this model are not compared with transformers now; None when they can be."""
+    reason = why_incomparable(spec)
+    if reason is not None:
+        return reason
+    needed, free = _float32_bytes(_folder(spec)), _free_bytes()
+    if free is not None and needed > MEMORY_SHARE * free:
+        return f"its weights take {needed / _GIB:.0f} GiB in float32, {free / _GIB:.0f} GiB are free"
+    return None
+
+
+def why_incomparable(spec: ModelSpec) -> str | None:
+    """The same, whatever memory is free: why there is nothing to compare."""
     if spec.scheme not in SERVED:
         return "it is not served"
     if not flag(spec, "parity", True):
         return "the SPEC says parity=false"
     if "lora" in spec.options:
         return "it is an adapter"
-    folder = _weights(spec)
-    if folder is None:
-        return "its weights are not on this machine"
-    needed, free = _float32_bytes(folder), _free_bytes()
-    if free is not None and needed > MEMORY_SHARE * free:
-        return f"its weights take {needed / _GIB:.0f} GiB in float32, {free / _GIB:.0f} GiB are free"
-    return None
+    return "its weights are not on this machine" if _weights(spec) is None else None
 
 
 async def served_rewards(
@@ -87,19 +92,25 @@ async def served_rewards(
     return list(answers)
 
 
-async def reference_rewards(spec: ModelSpec, requests: Sequence[RewardRequest], progress: Progress) -> list[Completion]:
-    """The same conversations scored by transformers, in float32 on the CPU, from the weights that are served.
+def reference_spec(spec: ModelSpec) -> ModelSpec:
+    """The weights that a SPEC's server loads as an `hf:` model, in float32 on the CPU; only for what can be checked."""
+    kept = {key: spec.options[key] for key in ("template", "chat_template", "trust_remote_code") if key in spec.options}
+    return ModelSpec(
+        label=spec.label, scheme="hf", target=str(_folder(spec)), options={**kept, "dtype": "float32", "device": "cpu"}
+    )
+
+
+async def reference_rewards(
+    local: ModelSpec, requests: Sequence[RewardRequest], progress: Progress
+) -> list[Completion]:
+    """Conversations scored by transformers, as `reference_spec` says.
 
     Raises:
         MissingDependencyError: torch or transformers is not installed.
         CapabilityError: a conversation could not be scored.
     """
-    kept = {key: spec.options[key] for key in ("template", "chat_template", "trust_remote_code") if key in spec.options}
-    local = ModelSpec(
-        label=spec.label, scheme="hf", target=str(_weights(spec)), options={**kept, "dtype": "float32", "device": "cpu"}
-    )
     async with serve_hf(local, frozenset({"reward"}), progress) as backend:
-        return await served_rewards(spec, backend, requests, "transformers")
+        return await served_rewards(local, backend, requests, "transformers")
 
 
 def compare_rewards(spec: ModelSpec, served: Sequence[Completion], reference: Sequence[Completion]) -> Parity:
@@ -138,6 +149,12 @@ def _weights(spec: ModelSpec) -> Path | None:
         stated = Path(spec.options.get("weights", "")).expanduser()
         return stated if "weights" in spec.options and (stated / "config.json").is_file() else None
     return resolve_checkpoint(spec)[0]
+
+
+def _folder(spec: ModelSpec) -> Path:
+    folder = _weights(spec)
+    assert folder is not None, f"{spec.redacted!r} has no weights here"
+    return folder
 
 
 def _in_float32(spec: ModelSpec) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from evalsuite.errors import CapabilityError
 from evalsuite.progress import SILENT
 from evalsuite.records import Completion
 from evalsuite.serving import parity
+from evalsuite.serving.identity import Identity
 from evalsuite.serving.parity import why_unchecked
 from evalsuite.serving.parity_conversations import PARITY_REQUESTS
 from evalsuite.serving.serve import serve
-from evalsuite.serving.spec import parse_spec
+from evalsuite.serving.spec import ModelSpec, parse_spec
 
 Run = Callable[..., RunOutcome]
 PAIRS = 6
@@ -156,6 +158,51 @@ def test_another_run_on_the_same_store_does_not_check_again(run: Run, stage: Sta
     assert stage.asked == 2 * PAIRS
     assert loads == ["rm"]
     assert about(other)["checked"] is True
+
+
+def test_a_server_of_another_dtype_is_compared_with_the_rewards_that_are_known(
+    run: Run, stage: Stage, loads: list[str], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def identify(spec: ModelSpec) -> Identity:
+        return Identity(digest=spec.redacted, details={})
+
+    monkeypatch.setattr(engine_run, "identify", identify)
+    first = run()
+    stage.events.clear()
+    other = run("other", spec=f"rm=vllm:{weights},dtype=bfloat16")
+    assert stage.asked == 2 * PAIRS + len(PARITY_REQUESTS)
+    assert loads == ["rm"]
+    assert about(other)["checked"] is True
+    assert about(other)["tolerance"] > about(first)["tolerance"]
+
+
+def test_other_weights_are_loaded_although_the_server_calls_itself_the_same(
+    run: Run, stage: Stage, loads: list[str], tmp_path: Path, logits: Callable[[Request], float]
+) -> None:
+    """The reference is that of the files, not that of what an attached server says of itself."""
+    folder = tiny_reward_model(tmp_path / "weights")
+    spec = f"rm=http://host:8000/v1#name,weights={folder}"
+    run(spec=spec)
+    tiny_reward_model(tmp_path / "others", seed=1).joinpath("model.safetensors").replace(folder / "model.safetensors")
+    stage.events.clear()
+    with pytest.raises(CapabilityError):
+        run("other", spec=spec, question="how")
+    assert loads == ["rm", "rm"]
+
+
+def test_transformers_computes_while_the_server_starts(
+    run: Run, stage: Stage, loads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def starting(*arguments: Any) -> AsyncIterator[Any]:
+        async with asyncio.timeout(60):
+            while not loads:
+                await asyncio.sleep(0.01)
+        async with stage.serve(*arguments) as backend:
+            yield backend
+
+    monkeypatch.setattr(passes, "serve", starting)
+    assert about(run())["checked"] is True
 
 
 def test_weights_that_are_elsewhere_are_not_checked_and_the_manifest_says_so(
