@@ -7,11 +7,14 @@ from typing import Any
 
 from evalsuite.records import Estimate
 from evalsuite.reports.arms import Arms
-from evalsuite.reports.evidence import Evidence
+from evalsuite.reports.evidence import Evidence, TaskFacts
 from evalsuite.reports.figures import MOST_ARMS, MOST_ROWS, Figure, scaled, slug
 from evalsuite.reports.formatting import direction, is_percent, spoken
 from evalsuite.reports.heat_map import heat_map
 from evalsuite.reports.palette import SERIES
+
+MOST_LABELS = 16
+"""With more metrics and slices than this, slices are drawn only of the metrics that a release is decided by."""
 
 MOST_POINTS = 60
 """More estimates of one metric by slice than this are drawn as a heat map, without their intervals."""
@@ -26,7 +29,7 @@ def estimate_figures(evidence: Evidence, arms: Arms) -> list[Figure]:
         order = _best_first(rows, maps[0], arms) if maps else []
         shares = [row for row in rows if is_percent(row.scale) and not (row.metric in maps and row.slice is not None)]
         for number, group in enumerate(_by_arms(shares)):
-            found += _task_intervals(task, group, arms, named=number > 0)
+            found += _task_intervals(evidence.task(task), group, arms, named=number > 0)
         found += [
             _matrix(task, metric, _sliced(rows, metric), order)
             for metric in maps[: 1 if len(order) > MOST_ARMS else None]
@@ -93,17 +96,26 @@ def _matrix(task: str, metric: str, rows: Sequence[Estimate], models: Sequence[s
     )  # fmt: skip
 
 
-def _task_intervals(task: str, rows: list[Estimate], arms: Arms, *, named: bool) -> list[Figure]:
-    """Points with intervals; arms have a colour and a shape. `named`: the title says which arms."""
+def _chosen(task: TaskFacts, rows: Sequence[Estimate]) -> list[Estimate]:
+    """Estimates of which a figure can still be read, the whole before the slices."""
     metrics = list(dict.fromkeys(row.metric for row in rows))
-    rows.sort(key=lambda row: (metrics.index(row.metric), row.slice is not None))
+    chosen = sorted(rows, key=lambda row: (metrics.index(row.metric), row.slice is not None))
+    if len({(row.metric, row.slice) for row in rows}) > MOST_LABELS:
+        chosen = [row for row in chosen if row.slice is None or task.metric(row.metric).margin is not None]
+    labels = list(dict.fromkeys((row.metric, row.slice) for row in chosen))[:MOST_ROWS]
+    return [row for row in chosen if (row.metric, row.slice) in labels]
+
+
+def _task_intervals(task: TaskFacts, all_rows: Sequence[Estimate], arms: Arms, *, named: bool) -> list[Figure]:
+    """Points with intervals; arms have a colour and a shape. `named`: the title says which arms."""
+    rows = _chosen(task, all_rows)
     models = arms.ordered([row.model for row in rows])
     if not rows:
         return []
     if len(models) > MOST_ARMS:
         whole = [row for row in rows if row.slice is None]
         first = [row for row in whole if row.metric == whole[0].metric]
-        return [_board(task, first)] if len(first) > 1 else []
+        return [_board(task.name, first)] if len(first) > 1 else []
     of = ", ".join(models) if named else ""
     data = tuple(
         {
@@ -113,21 +125,40 @@ def _task_intervals(task: str, rows: list[Estimate], arms: Arms, *, named: bool)
         }
         for row in rows
     )  # fmt: skip
-    left_out = len(data) - MOST_ROWS * len(models)
-    data = data[: MOST_ROWS * len(models)]
     order = list(dict.fromkeys(row["label"] for row in data))
     y = {"field": "label", "type": "nominal", "sort": order, "title": None}
     offset = {"field": "model", "type": "nominal", "scale": {"domain": models}}
+    step, points = max(20, 13 * len(models)), _points("per cent", arms.shape(models))
     spec = {
-        "height": {"step": max(20, 13 * len(models)), "for": "position"},
+        "height": {"step": step, "for": "position"},
         "encoding": {"y": y, "yOffset": offset, "color": arms.colour(models)},
-        "layer": _points("per cent", arms.shape(models)),
+        "layer": points,
     }
-    return [_interval_figure(task, data, spec, of, left_out)]
+    above = {**y, "axis": {"labels": False, "ticks": False}, "scale": {"paddingInner": 22 / (step + 22)}}
+    narrow = {
+        "height": {"step": step + 22, "for": "position"},
+        "encoding": {"y": above},
+        "layer": [
+            {
+                "encoding": {"yOffset": offset, "color": arms.colour(models)},
+                "layer": _points("per cent", arms.shape(models), ticks=5),
+            },
+            _labels_above(above),
+        ],
+    }
+    return [_interval_figure(task.name, data, spec, of, len(all_rows) - len(rows), narrow)]
 
 
-def _points(unit: str, shape: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    x = {"type": "quantitative", "title": unit, "scale": {"zero": False}, "axis": {"tickCount": 8}}
+def _labels_above(y: Mapping[str, Any]) -> dict[str, Any]:
+    """Each label once, over its points: on a phone there is no room beside them."""
+    once = [{"aggregate": [{"op": "count", "as": "points"}], "groupby": ["label"]}]
+    mark = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "fontSize": 11, "limit": 325}
+    where = {"x": {"value": 0}, "y": {**y, "bandPosition": 0}, "text": {"field": "label"}}
+    return {"transform": once, "mark": mark, "encoding": where}
+
+
+def _points(unit: str, shape: Mapping[str, Any] | None, ticks: int = 8) -> list[dict[str, Any]]:
+    x = {"type": "quantitative", "title": unit, "scale": {"zero": False}, "axis": {"tickCount": ticks}}
     drawn = {"x": {"field": "value", **x}, **({"shape": dict(shape)} if shape else {})}
     return [
         {
@@ -154,7 +185,12 @@ def _board(task: str, rows: Sequence[Estimate]) -> Figure:
 
 
 def _interval_figure(
-    task: str, data: tuple[Mapping[str, Any], ...], spec: Mapping[str, Any], of: str = "", left_out: int = 0
+    task: str,
+    data: tuple[Mapping[str, Any], ...],
+    spec: Mapping[str, Any],
+    of: str = "",
+    left_out: int = 0,
+    narrow: Mapping[str, Any] | None = None,
 ) -> Figure:
     words = (
         f"{' '.join(filter(None, (row['label'].strip(), row.get('model'))))}: {row['value']:.1f}" for row in data[:20]
@@ -168,4 +204,5 @@ def _interval_figure(
         alternative="Per cent. " + "; ".join(words) + ".",
         spec=spec,
         rows=data,
+        narrow=narrow,
     )

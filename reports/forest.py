@@ -23,21 +23,21 @@ def reading(low: float | None, high: float | None, higher_is_better: bool | None
     return "not separable"
 
 
-def _where(task: str, metric: str, slice_name: str | None) -> str:
-    return f"{task}: {spoken(metric)}{f' ({slice_name})' if slice_name else ''}"
+MOST_SLICES = 24
+"""With more differences than this only those on the whole are drawn; the table has all."""
 
 
-def _forest_row(pair: PairEstimate, evidence: Evidence, several: bool) -> dict[str, Any]:
+def _forest_row(pair: PairEstimate, evidence: Evidence, several: bool, tasks: bool) -> dict[str, Any]:
     """One difference, turned so that right is better for metrics that should be low."""
     sign = -1 if pair.higher_is_better is False else 1
     ends = [None if end is None else sign * (scaled(end, pair.scale) or 0.0) for end in (pair.low, pair.high)]
     low, high = ends if sign > 0 else ends[::-1]
     margin = evidence.margin(pair)
     value = scaled(pair.difference, pair.scale)
-    flipped = " (fewer is better)" if sign < 0 else ""
+    task, part = f"{pair.task}: " if tasks else "", f" ({pair.slice})" if pair.slice else ""
     return {
         "row": f"{pair.model}{f' against {pair.baseline}' if several else ''}",
-        "metric": f"{_where(pair.task, pair.metric, pair.slice)}{flipped}",
+        "metric": f"{task}{spoken(pair.metric)}{part}{' ↓' if sign < 0 else ''}",
         "improvement": None if value is None else sign * value,
         "low": low,
         "high": high,
@@ -57,9 +57,10 @@ def forests(evidence: Evidence) -> list[Figure]:
 
 
 def _forest(unit: str, pairs: Sequence[PairEstimate], evidence: Evidence) -> Figure:
-    several = len({pair.baseline for pair in pairs}) > 1
+    several, tasks = (len({getattr(pair, name) for pair in pairs}) > 1 for name in ("baseline", "task"))
     whole = [pair for pair in pairs if pair.slice is None]
-    rows = [_forest_row(pair, evidence, several) for pair in (whole if len(pairs) > MOST_ROWS and whole else pairs)]
+    drawn = whole if len(pairs) > MOST_SLICES and whole else pairs
+    rows = [_forest_row(pair, evidence, several, tasks) for pair in drawn]
     rows.sort(key=lambda row: -(row["improvement"] or 0.0))
     shown = sorted(rows, key=lambda row: -abs(row["improvement"] or 0.0))[:MOST_ROWS] if len(rows) > MOST_ROWS else rows
     shown = [row for row in rows if row in shown]
@@ -67,18 +68,24 @@ def _forest(unit: str, pairs: Sequence[PairEstimate], evidence: Evidence) -> Fig
     for row in shown:
         row["label"] = row["metric"] if one else f"{row['metric']} — {row['row']}"
     order = list(dict.fromkeys(row["label"] for row in shown))
+    which = f"{len(shown)} {'largest ' if len(shown) < len(drawn) else ''}{'on the whole ' if drawn is whole else ''}"
     left_out = (
-        f" The {len(shown)} largest on the whole are drawn; the table has all {len(pairs)}."
+        f" The {which}are drawn; the table of all paired differences has {len(pairs)}."
         if len(shown) < len(pairs)
+        else ""
+    )
+    low = (
+        " An arrow ↓ marks what should be low: there, less is to the right."
+        if any("↓" in row["label"] for row in shown)
         else ""
     )
     who = f" of {pairs[0].model}" if one else ""
     over = "" if several else f" over {pairs[0].baseline}"
     return Figure(
         key=f"forest-{slug(unit)}",
-        title=f"Improvement{who}{over}, in {unit}",
+        title=f"{'' if tasks else f'{pairs[0].task}: '}improvement{who}{over}, in {unit}",
         caption="Right of zero is better. The line is the interval of the paired difference; the small tick is the "
-        f"margin a release gate would allow. Triangles are separable from zero, circles are not.{left_out}",
+        f"margin a release gate would allow. Triangles are separable from zero, circles are not.{low}{left_out}",
         alternative="; ".join(_forest_words(row) for row in shown[:12]) + ".",
         spec=_forest_spec(order, unit),
         narrow=_forest_spec(order, unit, labels_above=True),

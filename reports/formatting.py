@@ -66,11 +66,11 @@ def spoken(metric: str) -> str:
     return metric.replace("_", " ")
 
 
+def uncapital(words: str) -> str:
+    """Words as they stand inside a sentence: `Refused by API` → `refused by API`."""
+    return words[:1].lower() + words[1:]
+
+
 def direction(higher_is_better: bool | None) -> str:
     """An arrow that says which way is better, empty when neither is."""
     return {True: "↑", False: "↓", None: ""}[higher_is_better]
-
-
-def size(n_bytes: int) -> str:
-    """`3.4 MB`."""
-    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.0f} kB"

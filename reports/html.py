@@ -25,6 +25,7 @@ from evalsuite.reports.forest import forests
 from evalsuite.reports.gate_figures import trajectories
 from evalsuite.reports.page import write_page
 from evalsuite.reports.power import power_table
+from evalsuite.reports.readings import release_answers
 from evalsuite.reports.redaction import redact, redact_all
 from evalsuite.reports.sample_lengths import length_preferences
 from evalsuite.reports.sample_pack import pack
@@ -87,9 +88,7 @@ def write_report(
     looks, pictures = trajectories(verdict) if verdict else [], report_figures(evidence, rows, sources)
     with progress.stage("draw figures", len(looks) + len(pictures), "figure") as stage:
         drawn_looks, drawn = (list(_drawn(found, stage.advance)) for found in (looks, pictures))
-    sections = list(_task_sections(evidence))
-    audits = redact_all_audits(evidence)
-    releases = [release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence)
+    answers = release_answers(evidence, verdict)
     return write_page(
         "report.html.jinja",
         out,
@@ -100,36 +99,48 @@ def write_report(
         title=title or report_title(evidence),
         version=__version__,
         evidence=evidence,
-        releases=releases,
-        warnings=_cautions(verdict, evidence, notes),
+        releases=answers,
+        warnings=_cautions(answers, verdict, evidence, notes),
         notes=redact_all(release.notes(evidence)),
         drawn_looks=drawn_looks,
         drawn=drawn,
-        sections=sections,
-        pair_table=tables.pair_table([pair for pair in evidence.pairs if pair.difference is not None]),
-        n_without_pairs=sum(pair.difference is None for pair in evidence.pairs),
-        estimate_table=tables.estimate_table(evidence.estimates),
-        audit_table=tables.audit_table([audit for audit in audits if audit.verdict != "pass"]),
-        passed_table=tables.audit_table([audit for audit in audits if audit.verdict == "pass"], key="passed"),
-        power_table=power_table(evidence),
-        ledger=tables.validity_table([row for row in evidence.validity if not row.role.startswith("score:")]),
-        score_ledger=tables.validity_table([row for row in evidence.validity if row.role.startswith("score:")]),
+        sections=list(_task_sections(evidence)),
         packed=packed,
-        made=[
-            _provenance(run.manifest, name, number, [shown for shown in sources.examples if shown.run == number - 1])
-            for number, (run, name) in enumerate(zip(evidence.runs, evidence.names, strict=True), 1)
-        ],
+        made=_made(evidence, sources),
+        **_tables(evidence, answers),
     )
 
 
 def _cautions(
-    verdict: Mapping[str, Any] | None, evidence: Evidence, notes: Sequence[str]
+    answers: Sequence[release.Release], verdict: Mapping[str, Any] | None, evidence: Evidence, notes: Sequence[str]
 ) -> list[tuple[release.Tone, str]]:
-    """What stands before the evidence; what the verdict says already is left out."""
-    said = " ".join(map(str, verdict.get("problems", ()))) if verdict else ""
+    """What stands before the evidence; what the answers say already is left out."""
     found = release.foreign_verdict(verdict, evidence) if verdict else []
-    found += [*release.warnings(evidence, said), *(("open", note) for note in notes)]
+    found += [*release.warnings(evidence, answers), *(("open", note) for note in notes)]
     return [(tone, redact(words)) for tone, words in found]
+
+
+def _tables(evidence: Evidence, answers: Sequence[release.Release]) -> dict[str, Any]:
+    """The tables of the page and what is left out of them."""
+    audits = redact_all_audits(evidence)
+    return {
+        "pair_table": tables.pair_table([pair for pair in evidence.pairs if pair.difference is not None]),
+        "n_without_pairs": sum(pair.difference is None for pair in evidence.pairs),
+        "estimate_table": tables.estimate_table(evidence.estimates),
+        "audit_table": tables.audit_table([audit for audit in audits if audit.verdict != "pass"]),
+        "passed_table": tables.audit_table([audit for audit in audits if audit.verdict == "pass"], key="passed"),
+        "power_table": power_table(evidence, answers),
+        "ledger": tables.validity_table([row for row in evidence.validity if not row.role.startswith("score:")]),
+        "score_ledger": tables.validity_table([row for row in evidence.validity if row.role.startswith("score:")]),
+    }
+
+
+def _made(evidence: Evidence, sources: Sources) -> list[dict[str, Any]]:
+    """Of what every run was made."""
+    return [
+        _provenance(run.manifest, name, number, [shown for shown in sources.examples if shown.run == number - 1])
+        for number, (run, name) in enumerate(zip(evidence.runs, evidence.names, strict=True), 1)
+    ]
 
 
 def redact_all_audits(evidence: Evidence) -> list[Audit]:

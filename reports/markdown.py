@@ -10,7 +10,8 @@ from evalsuite.reports import release
 from evalsuite.reports.across_runs import compared
 from evalsuite.reports.evidence import Evidence
 from evalsuite.reports.formatting import count, direction, interval, number, spoken, visible
-from evalsuite.reports.redaction import redact, redact_all
+from evalsuite.reports.readings import release_answers
+from evalsuite.reports.redaction import redact
 from evalsuite.reports.title import report_title
 
 MOST_ESTIMATES = 30
@@ -29,11 +30,10 @@ def summary(runs: Sequence[Path], verdict: Mapping[str, Any] | None = None) -> s
         verdict: a gate's `GateResult` as plain data.
     """
     evidence, _, notes = compared(runs)
-    releases = [release.from_gate(redact_all(verdict))] if verdict else release.readings(evidence)
+    releases = release_answers(evidence, verdict)
     lines = [f"## {escaped(report_title(evidence))}", ""]
     lines += _verdicts(releases)
-    said = " ".join(map(str, verdict.get("problems", ()))) if verdict else ""
-    warnings = [redact(words) for _, words in release.warnings(evidence, said)] + notes
+    warnings = [redact(words) for _, words in release.warnings(evidence, releases)] + notes
     if warnings:
         lines += ["**Before you rely on this**", "", *(f"- {escaped(words)}" for words in warnings[:MOST_WARNINGS])]
         if len(warnings) > MOST_WARNINGS:
@@ -65,7 +65,7 @@ def _verdicts(releases: Sequence[release.Release]) -> list[str]:
         return ["Nothing to compare: no baseline, or no metric with a margin.", ""]
     if not releases[0].official:
         lines.append(
-            "<sub>No gate was run; this reads intervals against margins, without error control over metrics.</sub>"
+            "<sub>No gate was run; this is what it would say without a policy file, and stands in no ledger.</sub>"
         )
     rows = [
         (answer.candidate, claim.what, claim.state, claim.difference, claim.interval, claim.margin, claim.n)

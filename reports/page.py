@@ -28,9 +28,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(
-        visible=formatting.visible, count=formatting.count, size=formatting.size, spoken=formatting.spoken
-    )
+    found.filters.update(visible=formatting.visible, count=formatting.count, uncapital=formatting.uncapital)
     return found
 
 

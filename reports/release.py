@@ -1,4 +1,4 @@
-"""May we release? The gate's verdict when there is one, else a plain reading of intervals against the tasks' margins."""
+"""May we release? What the gate said, as a page tells it, and what a reader must know before relying on it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evalsuite.records import PairEstimate
 from evalsuite.reports.evidence import Evidence
-from evalsuite.reports.formatting import MISSING, count, difference, interval, number, spoken
+from evalsuite.reports.formatting import count, difference, interval, number, spoken
 
 Tone = Literal["good", "bad", "open", ""]
 
@@ -18,6 +17,13 @@ _GATE_WORDS: dict[str, tuple[str, Tone]] = {
     "inconclusive": ("Inconclusive", "open"),
     "invalid": ("Invalid evidence", "bad"),
 }
+_READING_WORDS: dict[str, tuple[str, Tone]] = {
+    "pass": ("Would pass", "good"),
+    "fail": ("Would fail", "bad"),
+    "inconclusive": ("Undecided", "open"),
+    "invalid": ("Invalid evidence", "bad"),
+}
+_WORST_FIRST = ("Invalid evidence", "Fail", "Unknown verdict", "Inconclusive")
 _LARGEST_LOSS = 0.01
 """Share of failed questions above which a reader is warned beside the verdict."""
 
@@ -52,28 +58,49 @@ class Release:
     official: bool
     reasons: tuple[str, ...] = ()
     """Why the evidence cannot be used, where that needs more than one sentence."""
+    rules: tuple[Mapping[str, Any], ...] = ()
+    """The gate's verdicts on metrics, as plain data."""
 
 
-def from_gate(verdict: Mapping[str, Any]) -> Release:
-    """The verdict of `evalsuite gate`, given as plain data of its `GateResult`."""
-    state, tone = _GATE_WORDS.get(str(verdict.get("outcome")), ("Unknown verdict", "open"))
-    claims = [_gate_claim(row) for row in verdict.get("metrics", ())]
-    claims += [_guardrail_claim(row) for row in verdict.get("guardrails", ())]
-    if verdict.get("outcome") == "invalid":
+def from_gate(verdict: Mapping[str, Any], evidence: Evidence, *, official: bool = True) -> Release:
+    """What the gate said, given as plain data of its `GateResult`.
+
+    Args:
+        evidence: the runs, which say on what scale a metric is.
+        official: whether somebody asked the gate; else it is a reading, and its words say so.
+    """
+    outcome = str(verdict.get("outcome"))
+    state, tone = (_GATE_WORDS if official else _READING_WORDS).get(outcome, ("Unknown verdict", "open"))
+    claims = [_gate_claim(row, evidence) for row in verdict.get("metrics", ())]
+    claims += [_guardrail_claim(row, evidence) for row in verdict.get("guardrails", ())]
+    problems = tuple(str(problem) for problem in verdict.get("problems", ()))
+    summary = f"{_outcomes(claims)}{_cost(verdict)}"
+    if problems:
+        summary = problems[0] if len(problems) == 1 else f"{len(problems)} findings forbid a verdict:"
+    if outcome == "invalid":
         claims = [_void(claim) for claim in claims]
-    problems = [str(problem) for problem in verdict.get("problems", ())]
-    stored = f" Stored verdict of {verdict.get('answered')}." if verdict.get("from_ledger") else ""
-    spent = sum(int(row.get("spent") or 0) for row in verdict.get("metrics", ()))
-    saved = sum(int(row.get("saved") or 0) for row in verdict.get("metrics", ()))
-    calls = f" {count(spent)} judged prompts spent, {count(saved)} saved." if spent or saved else ""
-    rules = f"Decided by {len(claims)} {'rule' if len(claims) == 1 else 'rules'} of the policy.{calls}{stored}"
-    summary = (
-        problems[0] if len(problems) == 1 else f"{len(problems)} findings forbid a verdict:" if problems else rules
-    )
     return Release(
-        str(verdict.get("candidate")), str(verdict.get("baseline")), state, tone, summary, tuple(claims), True,
-        tuple(problems) if len(problems) > 1 else (),
+        str(verdict.get("candidate")), str(verdict.get("baseline")), state, tone, summary, tuple(claims), official,
+        problems if len(problems) > 1 else (), tuple(verdict.get("metrics", ())),
     )  # fmt: skip
+
+
+def _outcomes(claims: Sequence[Claim]) -> str:
+    """The rules that did not pass by name, worst first, and how many did."""
+    states = sorted({claim.state for claim in claims if claim.tone != "good"}, key=_WORST_FIRST.index)
+    told = [f"{state} on {', '.join(claim.what for claim in claims if claim.state == state)}." for state in states]
+    passed = sum(claim.tone == "good" for claim in claims)
+    if claims and passed == len(claims):
+        return f"All {count(passed)} rules pass." if passed > 1 else "The one rule passes."
+    return " ".join([*told, f"{count(passed)} of {count(len(claims))} rules pass."] if len(claims) > 1 else told)
+
+
+def _cost(verdict: Mapping[str, Any]) -> str:
+    """What the verdict took, where stopping early spared something or an earlier answer is given again."""
+    spent, saved = (sum(int(row.get(name) or 0) for row in verdict.get("metrics", ())) for name in ("spent", "saved"))
+    calls = f" {count(spent)} judged prompts spent, {count(saved)} saved." if saved else ""
+    stored = f" Stored verdict of {verdict.get('answered')}." if verdict.get("from_ledger") else ""
+    return f"{calls}{stored}"
 
 
 def _void(claim: Claim) -> Claim:
@@ -92,104 +119,59 @@ def foreign_verdict(verdict: Mapping[str, Any], evidence: Evidence) -> list[tupl
     return [("bad", f"The verdict is about {' and '.join(missing)}, which is not in these runs.")]
 
 
-def _gate_claim(row: Mapping[str, Any]) -> Claim:
-    state, tone = _GATE_WORDS.get(str(row.get("outcome")), ("Unknown", "open"))
-    planned = row.get("n_planned")
+def _gate_claim(row: Mapping[str, Any], evidence: Evidence) -> Claim:
+    state, tone = _GATE_WORDS.get(str(row.get("outcome")), ("Unknown verdict", "open"))
+    n, planned, scale = row.get("n"), row.get("n_planned"), scale_of(row, evidence)
     wins = ", wins minus losses" if row.get("form") == "head-to-head" else ""
+    anchor = ", against the anchor" if row.get("against") == "anchor" else ""
     return Claim(
-        what=f"{_what(row)}{wins}",
+        what=f"{spoken_rule(row)}{wins}{anchor}",
         state=state,
         tone=tone,
-        difference=difference(row.get("difference"), "0-1"),
-        interval=interval(row.get("low"), row.get("high"), "0-1", signed=True),
-        margin=difference(None if row.get("margin") is None else -float(row["margin"]), "0-1"),
-        n=f"{count(row.get('n'))}{f' of {count(planned)}' if planned else ''}",
+        difference=difference(row.get("difference"), scale),
+        interval=interval(row.get("low"), row.get("high"), scale, signed=True),
+        margin=difference(None if row.get("margin") is None else -float(row["margin"]), scale),
+        n=f"{count(n)}{f' of {count(planned)}' if planned and planned != n else ''}",
         why=str(row.get("explanation", "")),
     )
 
 
-def _guardrail_claim(row: Mapping[str, Any]) -> Claim:
-    state, tone = _GATE_WORDS.get(str(row.get("outcome")), ("Unknown", "open"))
+def _guardrail_claim(row: Mapping[str, Any], evidence: Evidence) -> Claim:
+    state, tone = _GATE_WORDS.get(str(row.get("outcome")), ("Unknown verdict", "open"))
+    scale = scale_of(row, evidence)
     sign = "at most" if row.get("direction") == "max" else "at least"
     return Claim(
-        what=f"guardrail {_what(row)}",
+        what=f"guardrail {spoken_rule(row)}",
         state=state,
         tone=tone,
-        difference=number(row.get("value"), "0-1"),
-        interval=f"bound {number(row.get('bound'), '0-1')}",
-        margin=f"{sign} {number(row.get('limit'), '0-1')}",
+        difference=number(row.get("value"), scale),
+        interval=f"bound {number(row.get('bound'), scale)}",
+        margin=f"{sign} {number(row.get('limit'), scale)}",
         n=count(row.get("n")),
         why=str(row.get("explanation", "")),
     )
 
 
-def _what(row: Mapping[str, Any]) -> str:
+def scale_of(row: Mapping[str, Any], evidence: Evidence) -> str:
+    """The scale that a rule is tested on: that of the metric; for head-to-head scores from loss to win."""
+    if row.get("form") == "head-to-head":
+        return "-1-1"
+    return evidence.task(str(row.get("task"))).metric(str(row.get("metric"))).scale or "0-1"
+
+
+def spoken_rule(row: Mapping[str, Any]) -> str:
+    """Task, metric and slice of a rule in words."""
     part = f" ({row['slice']})" if row.get("slice") else ""
     return f"{row.get('task')}: {spoken(str(row.get('metric')))}{part}"
 
 
-def readings(evidence: Evidence) -> list[Release]:
-    """What the intervals say for every candidate, on the metrics that have a margin; the reader is told it is no verdict."""
-    by_candidate: dict[tuple[str, str], list[PairEstimate]] = {}
-    for pair in evidence.comparisons:
-        if pair.slice is None and evidence.margin(pair) is not None:
-            by_candidate.setdefault((pair.model, pair.baseline), []).append(pair)
-    found = [_reading(model, baseline, pairs, evidence) for (model, baseline), pairs in by_candidate.items()]
-    candidates = evidence.playing("candidate")
-    return sorted(
-        found, key=lambda answer: candidates.index(answer.candidate) if answer.candidate in candidates else 99
-    )
-
-
-def _reading(model: str, baseline: str, pairs: Sequence[PairEstimate], evidence: Evidence) -> Release:
-    claims = tuple(_claim(pair, evidence) for pair in pairs)
-    worse = [claim.what for claim in claims if claim.tone == "bad"]
-    undecided = [claim.what for claim in claims if claim.tone == "open"]
-    if worse:
-        return Release(model, baseline, "Regression", "bad", f"Worse: {', '.join(worse)}.", claims, False)
-    if undecided:
-        words = f"The evidence does not decide: {', '.join(undecided)}."
-        return Release(model, baseline, "Not decided", "open", words, claims, False)
-    words = "Every metric with a margin stays within it."
-    return Release(model, baseline, "No regression", "good", words, claims, False)
-
-
-def _claim(pair: PairEstimate, evidence: Evidence) -> Claim:
-    margin = evidence.margin(pair) or 0.0
-    state, tone, why = judge(pair, margin)
-    allowed = margin if pair.higher_is_better is False else -margin
-    return Claim(
-        what=f"{pair.task}: {spoken(pair.metric)}",
-        state=state,
-        tone=tone,
-        difference=difference(pair.difference, pair.scale),
-        interval=interval(pair.low, pair.high, pair.scale, signed=True),
-        margin=difference(allowed, pair.scale),
-        n=count(pair.n),
-        why=why,
-    )
-
-
-def judge(pair: PairEstimate, margin: float) -> tuple[str, Tone, str]:
-    """State, tone and reason of one paired difference against a margin (non-inferiority)."""
-    if pair.low is None or pair.high is None or pair.higher_is_better is None:
-        return MISSING, "open", "there is no interval" if pair.n else "no sample has a score from both"
-    low, high = (pair.low, pair.high) if pair.higher_is_better else (-pair.high, -pair.low)
-    if low > 0:
-        return "Better", "good", "the whole interval is on the better side"
-    if low > -margin:
-        return "Within margin", "good", "a loss larger than the margin is excluded"
-    if high < 0:
-        return "Worse", "bad", "the whole interval is on the worse side"
-    return "Undecided", "open", "the interval reaches beyond the margin: more samples are needed"
-
-
-def warnings(evidence: Evidence, said: str = "") -> list[tuple[Tone, str]]:
+def warnings(evidence: Evidence, answers: Sequence[Release] = ()) -> list[tuple[Tone, str]]:
     """What a reader must know before the verdict: failed instruments, lost questions, unfinished runs, sample data.
 
     Args:
-        said: what the verdict says already; the findings in it are not told twice.
+        answers: what stands beside the warnings; the findings that they tell are not told twice.
     """
+    said = " ".join(words for answer in answers for words in (answer.summary, *answer.reasons))
     found: list[tuple[Tone, str]] = []
     for run, name in zip(evidence.runs, evidence.names, strict=True):
         if run.manifest.status != "complete":
@@ -210,10 +192,12 @@ def _losses(evidence: Evidence) -> list[str]:
         share = (row.asked - row.ok - row.truncated) / row.asked if row.asked else 0.0
         if share > _LARGEST_LOSS and not row.role.startswith("score:"):
             lost.setdefault((-share, row.task, row.role), []).append(row.model)
-    return [
-        f"{task}, {', '.join(dict.fromkeys(models))}: {number(-share, '0-1')} of the questions to {role} have no usable answer."
-        for (share, task, role), models in sorted(lost.items())
-    ]
+    told = []
+    for (share, task, role), models in sorted(lost.items()):
+        names = " and ".join(dict.fromkeys(models))
+        asked = f"to {names}" if role == "candidate" else f"to the {role} about {names}"
+        told.append(f"{task}: {number(-share, '0-1')} of the questions {asked} have no usable answer.")
+    return told
 
 
 def notes(evidence: Evidence) -> list[str]:

@@ -87,6 +87,8 @@ def full_spec(spec: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], width:
             complete["width"] = width
     elif width == NARROW:
         complete = _one_below_the_other(complete)
+    elif _has_gaps(spec, rows):
+        complete["resolve"] = {"axis": {"x": "independent"}, **spec.get("resolve", {})}
     if width == NARROW:
         complete["config"] = {**THEME, "legend": {**THEME["legend"], "columns": 1}}
         complete = _with_upright_labels(complete, rows)
@@ -113,6 +115,15 @@ def _composed(spec: Mapping[str, Any]) -> bool:
     if any(part in spec for part in ("facet", "hconcat", "vconcat", "concat", "repeat")):
         return True
     return any(channel in spec.get("encoding", {}) for channel in ("row", "column", "facet"))
+
+
+def _has_gaps(spec: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the last row of panels is not full: an axis that the panels of a column share would stand below nothing."""
+    facet, columns = spec.get("facet"), spec.get("columns")
+    if not (isinstance(facet, Mapping) and "field" in facet and isinstance(columns, int)):
+        return False
+    panels = len({str(row.get(facet["field"])) for row in rows})
+    return panels > columns and panels % columns != 0
 
 
 def _one_below_the_other(spec: dict[str, Any]) -> dict[str, Any]:

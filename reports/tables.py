@@ -115,17 +115,17 @@ def _p_value(p: float | None) -> Cell:
 
 
 def validity_table(ledger: Sequence[ValidityRow]) -> Table:
-    """How the questions ended; the last column is the share without a usable answer."""
+    """How the questions ended, and the share without a usable answer."""
     rows = []
     for row in ledger:
         lost = (row.asked - row.ok - row.truncated) / row.asked if row.asked else None
         tone = "" if not lost else ("bad" if lost > 0.05 else "open")
         counts = (row.asked, row.ok, row.truncated, row.empty, row.refused_by_api, row.unparsed, row.error)
         rows.append((text(row.task), text(row.model), text(row.role.replace("score:", "score: ").replace("_", " ")),
-                     *(Cell(count(value), value) for value in counts), Cell(number(lost, "0-1"), lost, tone)))  # fmt: skip
+                     Cell(number(lost, "0-1"), lost, tone), *(Cell(count(value), value) for value in counts)))  # fmt: skip
     columns: tuple[tuple[str, Kind], ...] = (
-        ("Task", "text"), ("Model", "text"), ("Asked for", "text"), ("Asked", "number"), ("Ok", "number"), ("Truncated", "number"),
-        ("Empty", "number"), ("Refused by API", "number"), ("Unparsed", "number"), ("Error", "number"), ("Lost", "chip"),
+        ("Task", "text"), ("Model", "text"), ("Asked for", "text"), ("Lost", "chip"), ("Asked", "number"), ("Ok", "number"),
+        ("Truncated", "number"), ("Empty", "number"), ("Refused by API", "number"), ("Unparsed", "number"), ("Error", "number"),
     )  # fmt: skip
     return Table("validity", "Validity ledger", columns, tuple(rows))
 

@@ -11,8 +11,15 @@ MOST_NAMES = 3
 
 def report_title(evidence: Evidence) -> str:
     """`dpo-v2 and dpo-v3 against sft-v1`: the models under test, and whom they are compared with."""
-    names = evidence.playing("candidate") or tuple(dict.fromkeys(row.model for row in evidence.estimates))
-    shown = _listed(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    measured = dict.fromkeys(row.model for row in evidence.estimates)
+    models = {
+        table[str(model["label"])]
+        for run, table in zip(evidence.runs, evidence.labels, strict=True)
+        for model in run.manifest.models
+    }
+    names = evidence.playing("candidate") or tuple(name for name in measured if name in models) or tuple(measured)
+    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    shown = _listed([*names[:MOST_NAMES], *more])
     against = [name for name in evidence.baselines if name not in names][:1]
     return f"{shown or 'Report'}{f' against {against[0]}' if against else ''}"
 

@@ -458,7 +458,7 @@ def _probe(columns: _Columns, results: Results, shape: Shape, rng: random.Random
 
 
 def _metric(
-    name: str, better: bool | None, kind: str = "bounded", margin: float | None = None, scale: str = "0-1"
+    name: str, better: bool | None, kind: str = "bounded", margin: float | None = None, scale: str = "0-1", **more: Any
 ) -> dict[str, Any]:
     return {
         "name": name,
@@ -468,6 +468,7 @@ def _metric(
         "scale": scale,
         "margin": margin,
         "summary": f"What {name} says.",
+        **more,
     }
 
 
@@ -484,7 +485,7 @@ def _manifest(shape: Shape) -> RunManifest:
                 "options": {"order": "both"},
                 "n": shape.items,
                 "metrics": [
-                    _metric("win_rate", True, margin=0.05),
+                    _metric("win_rate", True, margin=0.05, head_to_head=True),
                     _metric("net_win", True, scale="-1-1"),
                     _metric("reward_difference", True, "real", scale="reward"),
                 ],

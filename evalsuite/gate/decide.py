@@ -205,7 +205,9 @@ def _explain(found: GateResult[Any] | None) -> str:
         return "fewer than two items have a score on both sides"
     if found.decision == "PASS":
         return "worse, but within the margin" if found.worse_within_margin else "not worse by the margin"
+    share = -found.rule.fail_threshold / found.rule.margin
     if found.decision == "FAIL":
-        return f"worse than {found.rule.fail_threshold:g} is proven"
+        return f"a loss beyond {share:.0%} of the margin is proven" if share else "a loss is proven"
     needed = f"; about {found.n_needed} prompts would probably decide for a pass" if found.n_needed else ""
-    return f"neither a loss below {found.rule.fail_threshold:g} nor its absence is proven{needed}"
+    proven = f"one beyond {share:.0%} of it" if share else "any loss"
+    return f"a loss beyond the margin is possible, {proven} is not proven{needed}"

@@ -235,6 +235,19 @@ def test_no_table_is_cut_off_at_desktop_width(page: Any, report: Path, table: st
     assert page.js(f"return {box}.scrollWidth <= {box}.clientWidth")
 
 
+@pytest.mark.parametrize("table", ["release", "audits", "passed", "models-1", "tasks-1"])
+def test_no_table_of_words_is_cut_off_on_a_phone(page: Any, report: Path, table: str) -> None:
+    page.size(*PHONE)
+    page.open(report)
+    page.js(
+        f"for (let e = document.getElementById('table-{table}'); e; e = e.parentElement) if ('open' in e) e.open = true"
+    )
+    cells = f"[...document.querySelectorAll('#table-{table} td')].filter((cell) => !cell.hidden)"
+    assert page.js(f"return {cells}.length") > 0
+    outside = f"{cells}.filter((cell) => cell.getBoundingClientRect().right > innerWidth || cell.clientWidth === 0)"
+    assert page.js(f"return {outside}.map((cell) => cell.textContent)") == []
+
+
 def test_figures_download_as_svg_png_and_csv(page: Any, report: Path) -> None:
     page.open(report)
     page.js(

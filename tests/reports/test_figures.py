@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from synthetic_run import make_run
 
+from evalsuite.records import Estimate
 from evalsuite.reports import estimate_figures
 from evalsuite.reports.arms import Arms
 from evalsuite.reports.evidence import Evidence
@@ -119,6 +122,34 @@ def test_a_sequential_gate_is_drawn_with_its_boundaries() -> None:
 
 def test_a_gate_that_looked_once_has_no_trajectory() -> None:
     assert trajectories({"metrics": [{"task": "t", "metric": "m", "looks": looks(1)}]}) == []
+
+
+def estimates(metrics: int, slices: int, models: int = 3) -> tuple[Estimate, ...]:
+    """The first metric is `accuracy`, which has a margin."""
+    return tuple(
+        Estimate(task="reward_pairs", metric="accuracy" if metric == 0 else f"m{metric}", model=f"rm-{model}", value=0.5, low=0.4,
+                 high=0.6, n=9, slice=None if part == 0 else f"slice {part}", higher_is_better=True)
+        for metric in range(metrics) for part in range(slices + 1) for model in range(models)
+    )  # fmt: skip
+
+
+def test_of_many_slices_only_those_that_a_release_is_decided_by_are_drawn(run_path: Path) -> None:
+    evidence = replace(Evidence.read([run_path]), estimates=estimates(metrics=3, slices=6))
+    (figure,) = estimate_figures.estimate_figures(evidence, Arms.of(evidence))
+    assert list(dict.fromkeys(row["label"] for row in figure.rows)) == [
+        "accuracy ↑", *(f"accuracy (slice {part}) ↑" for part in range(1, 7)), "m1 ↑", "m2 ↑"
+    ]  # fmt: skip
+    assert "36 more estimates are in the table" in figure.caption
+
+
+def test_on_a_phone_every_label_stands_once_above_its_points(run_path: Path) -> None:
+    evidence = replace(Evidence.read([run_path]), estimates=estimates(metrics=2, slices=1))
+    (figure,) = estimate_figures.estimate_figures(evidence, Arms.of(evidence))
+    drawn = figure.draw(NARROW)
+    labels = ("accuracy ↑", "accuracy (slice 1) ↑", "m1 ↑", "m1 (slice 1) ↑")
+    places = [re.findall(rf'translate\(0,([\d.]+)\)"[^>]*>{re.escape(label)}<', drawn) for label in labels]
+    assert [len(found) for found in places] == [1] * 4
+    assert len({found[0] for found in places}) == 4
 
 
 def test_longer_answers_that_win_are_seen_to_win(tmp_path: Path) -> None:
