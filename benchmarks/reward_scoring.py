@@ -2,38 +2,33 @@
 
     python benchmarks/reward_scoring.py .demo/reward-hh --pairs 64        # HH from $EVALSUITE_DATA or the hub
 
-The plain loop is rewardbench 0.1.4's own (`rewardbench.py`, `models/pipeline.py`) written out here, because the package moves
-its inputs to `cuda` unconditionally: pairs in the order given, eight at a time, the chosen side and the rejected side each in
-a batch padded to its longest conversation, truncated at 2048 tokens. Both sides use float32, the same weights, template
-and threads, and loading is not timed. The ratio is the result; absolute figures belong to the machine. Exits with 1 when it is
-below 1.5 or two scores differ by more than 1e-4.
+The plain loop is the package's default pipeline (0.1.4, `rewardbench.py` and `models/pipeline.py`) written out here, because
+the package moves its inputs to `cuda` unconditionally: pairs in the order given, eight at a time, the chosen side and the
+rejected side each in a batch padded on the left to its longest conversation, truncated at 2048 tokens. Both sides use float32,
+the same weights, template and threads, and loading is not timed. The ratio is the result; absolute figures belong to the
+machine. Exits with 1 when the ratio is below 1.5 or two scores differ by more than 1e-4.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import statistics
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from turns import read_pairs, reward_arguments, take_turns
 
 from evalsuite.client.backend import RewardRequest
-from evalsuite.data import DataFiles, data_root
 from evalsuite.progress import SILENT
 from evalsuite.records import Message
 from evalsuite.serving.hf_model import HfBackend, serve_hf
 from evalsuite.serving.spec import parse_spec
-from evalsuite.tasks.hh.files import hh_file
-from evalsuite.tasks.preferences import PreferencePair, load_pairs
+from evalsuite.tasks.preferences import PreferencePair
 
 TARGET = 1.5
-TOLERANCE = 1e-4
 PLAIN_BATCH = 8
 PLAIN_MAX_TOKENS = 2048
 
@@ -44,7 +39,7 @@ class PlainLoop:
     """What the `rewardbench` package does with a sequence classifier."""
 
     def __init__(self, folder: Path) -> None:
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, padding_side="left")
         self.model: Any = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
 
     def score(self, pairs: Sequence[tuple[Conversation, Conversation]]) -> list[float]:
@@ -82,27 +77,19 @@ async def ours(backend: HfBackend, pairs: Sequence[tuple[Conversation, Conversat
 
 
 async def measure(folder: Path, pairs: Sequence[tuple[Conversation, Conversation]], runs: int) -> int:
-    """Time both ways in turn, print the medians; the exit code."""
+    """Time both ways in turn; the exit code."""
     plain = PlainLoop(folder)
-    seconds: dict[str, list[float]] = {"plain": [], "ours": []}
+
+    async def theirs() -> list[float]:
+        return plain.score(pairs)
+
     async with serve_hf(parse_spec(f"hf:{folder}"), frozenset({"reward"}), SILENT) as backend:
         plain.score(pairs[:1])
         await ours(backend, pairs[:1])
-        for _ in range(runs):
-            started = time.perf_counter()
-            theirs = plain.score(pairs)
-            seconds["plain"].append(time.perf_counter() - started)
-            started = time.perf_counter()
-            mine = await ours(backend, pairs)
-            seconds["ours"].append(time.perf_counter() - started)
-    rates = {name: len(pairs) / statistics.median(values) for name, values in seconds.items()}
-    difference = max(abs(a - b) for a, b in zip(theirs, mine, strict=True))
-    ratio = rates["ours"] / rates["plain"]
-    print(
-        f"{len(pairs)} pairs, {torch.get_num_threads()} threads, median of {runs}: plain {rates['plain']:.2f} pairs/s, "
-        f"evalsuite {rates['ours']:.2f} pairs/s, ratio {ratio:.2f}; largest difference of a score {difference:.1e}"
-    )
-    return int(ratio < TARGET or difference > TOLERANCE)
+        print(f"{torch.get_num_threads()} threads")
+        return await take_turns(
+            ("plain loop", theirs), ("evalsuite", lambda: ours(backend, pairs)), runs, (len(pairs), "pairs"), TARGET
+        )
 
 
 def conversations(pair: PreferencePair) -> tuple[Conversation, Conversation]:
@@ -113,15 +100,8 @@ def conversations(pair: PreferencePair) -> tuple[Conversation, Conversation]:
 
 def main() -> int:
     """Read the pairs and measure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="folder of a sequence classifier with one output")
-    parser.add_argument("--data", type=Path, help="preference pairs in any layout (default: HH helpful-base, test)")
-    parser.add_argument("--pairs", type=int, default=64)
-    parser.add_argument("--runs", type=int, default=3)
-    arguments = parser.parse_args()
-    data = DataFiles("reward-scoring", root=data_root())
-    path = arguments.data or hh_file(data, "helpful-base")
-    pairs = [conversations(pair) for pair in load_pairs(data, path, name="pairs")][: arguments.pairs]
+    arguments = reward_arguments(__doc__.splitlines()[0], pairs=64)
+    pairs = [conversations(pair) for pair in read_pairs(arguments)]
     return asyncio.run(measure(arguments.model, pairs, arguments.runs))
 
 

@@ -11,33 +11,29 @@ differ by more than 1e-4.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
+from turns import read_pairs, reward_arguments, take_turns
 
 from evalsuite.client.backend import RewardRequest
 from evalsuite.client.endpoint import Endpoint
 from evalsuite.client.protocol import reward_call
-from evalsuite.data import DataFiles, data_root
+from evalsuite.data import DataFiles
 from evalsuite.engine.directory import Run
 from evalsuite.engine.run import RunRequest, execute
 from evalsuite.progress import SILENT
 from evalsuite.records import Message
 from evalsuite.serving.spec import parse_spec
 from evalsuite.serving.vllm_server import vllm_server
-from evalsuite.tasks.hh.files import hh_file
 from evalsuite.tasks.preferences import PreferencePair, load_pairs
 
 TARGET = 0.9
-TOLERANCE = 1e-4
 IN_FLIGHT = 64
 
 
@@ -76,40 +72,24 @@ async def whole_run(endpoint: Endpoint, file: Path, folder: Path) -> list[float]
 
 
 async def measure(model: Path, file: Path, pairs: Sequence[PreferencePair], runs: int) -> int:
-    """Time both ways in turn on one server, print the medians; the exit code."""
-    seconds: dict[str, list[float]] = {"bare": [], "run": []}
+    """Time both ways in turn on one server; the exit code."""
     spec = parse_spec(f"rm=vllm:{model},enable_prefix_caching=false")
     async with vllm_server(spec, frozenset({"reward"}), SILENT, None) as server:
-        await bare(server.endpoint, pairs[:8])
-        for _ in range(runs):
-            started = time.perf_counter()
-            theirs = await bare(server.endpoint, pairs)
-            seconds["bare"].append(time.perf_counter() - started)
+
+        async def ours() -> list[float]:
             with tempfile.TemporaryDirectory() as folder:
-                started = time.perf_counter()
-                ours = await whole_run(server.endpoint, file, Path(folder))
-                seconds["run"].append(time.perf_counter() - started)
-    rates = {name: 2 * len(pairs) / statistics.median(values) for name, values in seconds.items()}
-    difference = max(abs(a - b) for a, b in zip(theirs, ours, strict=True))
-    ratio = rates["run"] / rates["bare"]
-    print(
-        f"{2 * len(pairs)} conversations, median of {runs}: vLLM asked bare {rates['bare']:.2f}/s, evalsuite run "
-        f"{rates['run']:.2f}/s, ratio {ratio:.3f}; largest difference of a score {difference:.1e}"
-    )
-    return int(ratio < TARGET or difference > TOLERANCE)
+                return await whole_run(server.endpoint, file, Path(folder))
+
+        await bare(server.endpoint, pairs[:8])
+        return await take_turns(
+            ("vLLM asked bare", lambda: bare(server.endpoint, pairs)), ("evalsuite run", ours), runs,
+            (2 * len(pairs), "conversations"), TARGET,
+        )  # fmt: skip
 
 
 def main() -> int:
     """Read the pairs, write them to a file of their own, and measure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="folder of a sequence classifier with one output")
-    parser.add_argument("--data", type=Path, help="preference pairs in any layout (default: HH helpful-base, test)")
-    parser.add_argument("--pairs", type=int, default=120)
-    parser.add_argument("--runs", type=int, default=3)
-    arguments = parser.parse_args()
-    data = DataFiles("reward-serving", root=data_root())
-    source = arguments.data or hh_file(data, "helpful-base")
-    pairs = list(load_pairs(data, source, name="pairs"))[: arguments.pairs]
+    arguments = reward_arguments(__doc__.splitlines()[0], pairs=120)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pairs.jsonl"
         rows = [
@@ -118,7 +98,7 @@ def main() -> int:
                 "chosen": p.chosen,
                 "rejected": p.rejected,
             }
-            for p in pairs
+            for p in read_pairs(arguments)
         ]
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         again = sorted(load_pairs(DataFiles("reward-serving"), file), key=lambda pair: pair.sample().id)

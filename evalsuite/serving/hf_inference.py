@@ -8,7 +8,7 @@ other requests were in the batch, beyond rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,23 @@ from evalsuite.client.backend import ChatRequest, LogprobRequest, PromptRequest,
 from evalsuite.client.prompt_logprobs import common_prefix, move_trailing_space
 from evalsuite.errors import MissingDependencyError, ServingError, SpecError
 from evalsuite.records import Completion, Message, TokenLogprob
+from evalsuite.serving.hf_batches import by_length, right_padded
+from evalsuite.serving.hf_rewards import RewardScorer, choose_head, head_in_float32
 from evalsuite.serving.hf_sampling import GeneratedRow
 from evalsuite.serving.spec import ModelSpec, flag, number
 from evalsuite.serving.templates import BOS_PROBE_TEXT, DEFAULT_TEMPLATE, NamedTemplate, misses_bos, plain_template
 
-TOKENS_PER_BATCH = 8192
-"""Most tokens, padding included, that are scored in one forward pass."""
-
 
 class HfModel:
-    """Weights and tokenizer of one model, loaded for generation or (`reward`) for scoring conversations.
+    """Weights and tokenizer of one model, loaded for generation or (`reward`) for scoring conversations; `log` takes a line.
 
     Raises:
         ServingError: the checkpoint cannot be loaded.
     """
 
-    def __init__(self, spec: ModelSpec, target: str, revision: str | None, *, reward: bool) -> None:
+    def __init__(
+        self, spec: ModelSpec, target: str, revision: str | None, *, reward: bool, log: Callable[[str], None]
+    ) -> None:
         self.device = spec.options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
         code = {"trust_remote_code": flag(spec, "trust_remote_code"), "revision": revision}
         kind: Any = AutoModelForSequenceClassification if reward else AutoModelForCausalLM
@@ -48,7 +49,7 @@ class HfModel:
         if "lora" in spec.options:
             model = _with_adapter(model, spec.options["lora"])
         if reward:
-            _head_in_float32(model)
+            head_in_float32(model)
         self.model = model.to(self.device).eval()
         self.tokenizer = tokenizer
         if "chat_template" in spec.options:
@@ -56,7 +57,9 @@ class HfModel:
         name = spec.options.get("template") or (None if self.tokenizer.chat_template else DEFAULT_TEMPLATE)
         self.template: NamedTemplate | None = plain_template(name) if name else None
         self.context = int(number(spec, "max_model_len", _context_length(self.model.config)))
-        self.head = self._choose_head(spec) if reward else 0
+        self.scorer = (
+            RewardScorer(self.model, choose_head(spec, self.model.config), spec.label, log) if reward else None
+        )
         wanted = spec.options.get("bos", "auto")
         self.bos = "" if wanted in ("auto", "none") else wanted
         if wanted == "auto" and not reward:
@@ -89,13 +92,13 @@ class HfModel:
             results.append(self._refusal(ids))
             if results[-1] is None:
                 waiting.append((i, ids, start))
-        for batch in _by_length(waiting):
+        for batch in by_length(waiting, lambda item: len(item[1]), self.model.device):
             for (i, ids, _), scored in zip(batch, self._score_batch(batch), strict=True):
                 results[i] = Completion(status="ok", prompt_logprobs=scored, prompt_tokens=len(ids))
         return [result for result in results if result is not None]
 
     def rewards(self, requests: Sequence[RewardRequest]) -> list[Completion]:
-        """Raw logits of conversations; batched by length, so that little is padded.
+        """Raw logits of conversations: those that begin alike in one row, rows batched by length, so that little is padded.
 
         Conversations of the same tokens are scored once: rounding depends on the place in a batch, and would part a tie.
         """
@@ -105,11 +108,10 @@ class HfModel:
         for i, ids in enumerate(encoded):
             if results[i] is None:
                 places.setdefault(tuple(ids), []).append(i)
-        waiting = [(same[0], encoded[same[0]], 0) for same in places.values()]
-        for batch in _by_length(waiting):
-            for (_, ids, _), value in zip(batch, self._reward_batch([ids for _, ids, _ in batch]), strict=True):
-                for i in places[tuple(ids)]:
-                    results[i] = _reward(value, len(ids))
+        assert self.scorer is not None  # the backend asks for rewards only of what was loaded for them
+        for conversation, value in self.scorer.score(places):
+            for i in places[conversation]:
+                results[i] = _reward(value, len(conversation))
         return [result for result in results if result is not None]
 
     def _render(self, messages: Sequence[Message], *, ending: bool = True) -> str:
@@ -198,7 +200,7 @@ class HfModel:
 
     @torch.inference_mode()
     def _score_batch(self, batch: Sequence[tuple[int, list[int], int]]) -> list[tuple[TokenLogprob, ...]]:
-        tokens, mask = self._right_padded([ids for _, ids, _ in batch], self._pad_id())
+        tokens, mask = right_padded([ids for _, ids, _ in batch], self._pad_id(), self.model.device)
         logits = self.model(input_ids=tokens, attention_mask=mask).logits
         scored = []
         for row, (_, ids, start) in enumerate(batch):
@@ -214,31 +216,6 @@ class HfModel:
             scored.append((*unknown, *known))
         return scored
 
-    @torch.inference_mode()
-    def _reward_batch(self, batch: Sequence[list[int]]) -> list[float]:
-        if self.model.config.pad_token_id is None:
-            # Without a padding token transformers takes the last position; an id that occurs nowhere keeps that meaning.
-            used = {token for ids in batch for token in ids}
-            pad = next(token for token in range(self.model.config.vocab_size) if token not in used)
-            self.model.config.pad_token_id = pad
-            try:
-                return self._logits(batch, pad)
-            finally:
-                self.model.config.pad_token_id = None
-        return self._logits(batch, self.model.config.pad_token_id)
-
-    def _logits(self, batch: Sequence[list[int]], pad: int) -> list[float]:
-        tokens, mask = self._right_padded(batch, pad)
-        logits = self.model(input_ids=tokens, attention_mask=mask).logits
-        values: list[float] = logits[:, self.head].float().tolist()
-        return values
-
-    def _right_padded(self, batch: Sequence[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-        width = max(len(ids) for ids in batch)
-        tokens = torch.tensor([ids + [pad] * (width - len(ids)) for ids in batch], device=self.device)
-        mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids in batch], device=self.device)
-        return tokens, mask
-
     def _token_text(self, token: int) -> str:
         text: str = self.tokenizer.decode([token])
         return text
@@ -246,20 +223,6 @@ class HfModel:
     def _pad_id(self) -> int:
         pad = self.tokenizer.pad_token_id
         return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
-
-    def _choose_head(self, spec: ModelSpec) -> int:
-        labels = int(self.model.config.num_labels)
-        head = int(number(spec, "head", 0))
-        if labels > 1 and "head" not in spec.options:
-            names = ", ".join(f"{i}={name}" for i, name in self.model.config.id2label.items())
-            raise SpecError(
-                f"{spec.redacted!r} has {labels} outputs ({names}); say which one is the reward: `head=INDEX`"
-            )
-        if head >= labels:
-            raise SpecError(
-                f"option `head={head}` of {spec.redacted!r}: the model has {labels} outputs, counted from 0"
-            )
-        return head
 
     def _missed_bos(self) -> str:
         """The BOS text when the tokenizer does not add it and the model needs it."""
@@ -274,18 +237,6 @@ class HfModel:
         without, with_bos = self._score_batch([(0, plain, 1), (1, started, 1 + offset)])
         values = [[token.logprob for token in side if token.logprob is not None] for side in (without, with_bos)]
         return text if misses_bos(*values) else ""
-
-
-def _by_length(waiting: Sequence[tuple[int, list[int], int]]) -> Iterator[list[tuple[int, list[int], int]]]:
-    """Batches of items of similar length, longest first, each within the token budget."""
-    batch: list[tuple[int, list[int], int]] = []
-    for item in sorted(waiting, key=lambda item: -len(item[1])):
-        if batch and (len(batch) + 1) * len(batch[0][1]) > TOKENS_PER_BATCH:
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
 
 
 def _dtype(spec: ModelSpec, device: str) -> Any:
@@ -303,16 +254,6 @@ def _with_adapter(model: Any, path: str) -> Any:
     except ImportError:
         raise MissingDependencyError.for_extra("`lora=` with `hf:` models", "train") from None
     return PeftModel.from_pretrained(model, path).merge_and_unload()
-
-
-def _head_in_float32(model: Any) -> None:
-    """Let the scalar head of half-precision weights compute in float32, as vLLM does.
-
-    A bfloat16 score has eight bits: two replies whose scores differ by less than a hundredth of the score would tie.
-    """
-    head = getattr(model, "score", None)
-    if isinstance(head, torch.nn.Linear) and head.weight.dtype != torch.float32:
-        head.float().register_forward_pre_hook(lambda _, inputs: (inputs[0].float(), *inputs[1:]))
 
 
 def _context_length(config: Any) -> int:

@@ -7,7 +7,7 @@ that the event loop stays free and torch is never entered twice at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -124,7 +124,7 @@ async def serve_hf(spec: ModelSpec, needs: frozenset[Capability], progress: Prog
             f"{spec.redacted!r} cannot both score rewards and generate: give two SPECs with two labels"
         )
     with progress.stage(f"load {spec.label}"):
-        model = await asyncio.to_thread(_load, spec, reward)
+        model = await asyncio.to_thread(_load, spec, reward, progress.log)
     backend = HfBackend(model, reward=reward, batch_size=max(1, int(number(spec, "batch_size", BATCH_SIZE))))
     try:
         yield backend
@@ -132,7 +132,7 @@ async def serve_hf(spec: ModelSpec, needs: frozenset[Capability], progress: Prog
         await backend.aclose()
 
 
-def _load(spec: ModelSpec, reward: bool) -> HfModel:
+def _load(spec: ModelSpec, reward: bool, log: Callable[[str], None]) -> HfModel:
     try:
         from evalsuite.serving.hf_inference import HfModel
     except ImportError as error:
@@ -140,4 +140,4 @@ def _load(spec: ModelSpec, reward: bool) -> HfModel:
         raise missing from error
     folder, revision = resolve_checkpoint(spec)
     target = str(folder) if folder is not None and revision is None else spec.target
-    return HfModel(spec, target, revision, reward=reward)
+    return HfModel(spec, target, revision, reward=reward, log=log)

@@ -12,7 +12,7 @@ from tiny_reward_model import WORDS, tiny_reward_model
 from evalsuite.client.backend import RewardRequest
 from evalsuite.progress import SILENT
 from evalsuite.records import Message
-from evalsuite.serving import hf_inference
+from evalsuite.serving import hf_batches
 from evalsuite.serving.serve import serve
 from evalsuite.serving.spec import parse_spec
 
@@ -54,7 +54,7 @@ def test_scores_are_the_same_at_every_batch_size(tiny: Path, batch_size: int) ->
 def test_scores_are_the_same_at_every_token_budget(tiny: Path, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = conversations(40)
     expected = rewards(f"hf:{tiny}", requests)
-    monkeypatch.setattr(hf_inference, "TOKENS_PER_BATCH", tokens)
+    monkeypatch.setattr(hf_batches, "TOKENS_PER_BATCH", tokens)
     assert rewards(f"hf:{tiny}", requests) == pytest.approx(expected, abs=1e-4)
 
 
@@ -69,7 +69,7 @@ def test_a_half_precision_model_keeps_its_scores_apart(tiny: Path) -> None:
 def test_conversations_of_the_same_tokens_tie_exactly_also_at_the_edge_of_a_batch(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hf_inference, "TOKENS_PER_BATCH", 300)
+    monkeypatch.setattr(hf_batches, "TOKENS_PER_BATCH", 300)
     requests = conversations(30)
     twins = [
         RewardRequest(messages=(*request.messages[:-1], Message("assistant", f"{request.messages[-1].content} {word}")))
