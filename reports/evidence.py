@@ -95,14 +95,26 @@ class Evidence:
     def comparisons(self) -> tuple[PairEstimate, ...]:
         """Differences that answer a question: to a baseline that was chosen, or to the one of few arms.
 
-        Where nobody chose a baseline the engine takes the first arm; with many arms that is a board, and says nothing.
+        Where nobody chose a baseline the engine takes the first arm; with many arms that is a board, and says nothing. Nor do
+        two candidates of one run that has a baseline.
         """
         against: dict[str, set[str]] = {}
         for pair in self.pairs:
             against.setdefault(pair.baseline, set()).add(pair.model)
         chosen = self.playing("baseline")
+        candidates = [
+            {table[str(model["label"])] for model in run.manifest.models if "candidate" in model.get("roles", ())}
+            for run, table in zip(self.runs, self.labels, strict=True)
+            if any("baseline" in model.get("roles", ()) for model in run.manifest.models)
+        ]
         return tuple(
-            pair for pair in self.pairs if pair.baseline in chosen or len(against[pair.baseline]) <= MOST_UNCHOSEN
+            pair
+            for pair in self.pairs
+            if pair.baseline in chosen
+            or (
+                len(against[pair.baseline]) <= MOST_UNCHOSEN
+                and not any({pair.model, pair.baseline} <= rivals for rivals in candidates)
+            )
         )
 
     def playing(self, role: str) -> tuple[str, ...]:

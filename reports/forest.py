@@ -83,7 +83,7 @@ def _forest(unit: str, pairs: Sequence[PairEstimate], evidence: Evidence) -> Fig
     over = "" if several else f" over {pairs[0].baseline}"
     return Figure(
         key=f"forest-{slug(unit)}",
-        title=f"{'' if tasks else f'{pairs[0].task}: '}improvement{who}{over}, in {unit}",
+        title=f"{'Improvement' if tasks else f'{pairs[0].task}: improvement'}{who}{over}, in {unit}",
         caption="Right of zero is better. The line is the interval of the paired difference; the small tick is the "
         f"margin a release gate would allow. Triangles are separable from zero, circles are not.{low}{left_out}",
         alternative="; ".join(_forest_words(row) for row in shown[:12]) + ".",

@@ -229,7 +229,7 @@ def _provenance(manifest: RunManifest, name: str, number: int, examples: Sequenc
     }  # fmt: skip
     return {
         "name": name,
-        "facts": redact_all({key: str(value) for key, value in facts.items()}),
+        "facts": redact_all({key: str(value) for key, value in facts.items() if value != ""}),
         "command": redact(shlex.join(manifest.command)),
         "notes": redact_all(list(manifest.notes)),
         "models": tables.rows_table(f"models-{number}", "Models", redact_all(models)),

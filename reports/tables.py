@@ -148,12 +148,12 @@ def audit_table(audits: Sequence[Audit], key: str = "audits") -> Table:
         ("Verdict", "chip"), ("Task", "text"), ("Check", "text"), ("Of", "text"), ("Value", "number"), ("Interval", "number"),
         ("n", "number"), ("Explanation", "text"),
     )  # fmt: skip
-    return Table(key, "Checks of judges and reward models", columns, rows)
+    return Table(key, "Checks of answers, judges and reward models", columns, rows)
 
 
 def rows_table(key: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Any rows of plain data, in the order of their keys."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    """Any rows of plain data, in the order of their keys; without the columns that are empty in every row."""
+    names = list(dict.fromkeys(name for row in rows for name, value in row.items() if value != ""))
     numeric = {
         name for name in names
         if any(_is_number(row.get(name)) for row in rows) and all(row.get(name) is None or _is_number(row[name]) for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from evalsuite.engine.directory import Run, write_results
 from evalsuite.gate.evidence import Contender
 from evalsuite.gate.gate import gate_runs
 from evalsuite.gate.policy import Policy
-from evalsuite.records import Audit
+from evalsuite.records import Audit, PairEstimate
 from evalsuite.reports.across_runs import compared
 from evalsuite.reports.markdown import summary
 from evalsuite.reports.readings import readings
@@ -107,6 +108,16 @@ def test_many_models_without_a_baseline_are_a_board(tmp_path: Path) -> None:
     eight = {f"m{number}": right(number / 10) for number in range(8)}
     assert read(write_run(tmp_path / "eight", eight).path) == []
     assert len(read(write_run(tmp_path / "three", dict(list(eight.items())[:3])).path)) == 2
+
+
+def test_two_candidates_of_a_run_with_a_baseline_do_not_stand_against_each_other(tmp_path: Path) -> None:
+    found = read(make_run(tmp_path / "run", items=40, rewards=False))
+    assert [(answer.candidate, answer.baseline) for answer in found] == [("dpo-v2", "sft-v1"), ("dpo-v3", "sft-v1")]
+    evidence, _, _ = compared([tmp_path / "run"])
+    between = PairEstimate(task="hh_winrate", metric="win_rate", model="dpo-v3", baseline="dpo-v2", difference=0.1)
+    evidence = replace(evidence, pairs=(*evidence.pairs, between))
+    assert between not in evidence.comparisons
+    assert {answer.baseline for answer in readings(evidence)} == {"sft-v1"}
 
 
 def test_models_of_two_runs_are_read_by_their_names_in_the_report(tmp_path: Path) -> None:
