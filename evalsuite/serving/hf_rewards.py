@@ -21,8 +21,8 @@ SHARING_TOLERANCE = 1e-4
 class RewardScorer:
     """Raw logits of one output of a model.
 
-    Conversations that begin alike share a row where the model allows it. The first such row is scored both ways: when the
-    scores differ, `log` is told, and every conversation is scored whole.
+    Conversations that begin alike share a row where the model allows it (`shared_prefixes`). The first two that do are scored
+    both ways: when the scores differ, `log` is told, and every conversation is scored whole.
     """
 
     def __init__(self, model: Any, head: int, label: str, log: Callable[[str], None]) -> None:
@@ -43,7 +43,7 @@ class RewardScorer:
             rows = rows_by_prefix(conversations, width, hf_batches.TOKENS_PER_BATCH)
             first = next((row for row in rows if len(row.conversations) > 1), None)
             if first is not None and not self.checked:
-                self._check(first)
+                self._check(Row(first.conversations[:2], first.shared))
             if self.shares:
                 return rows
         return [Row((conversation,), len(conversation)) for conversation in conversations]

@@ -120,7 +120,7 @@ def test_the_window_is_measured_in_the_conversation_not_in_the_row() -> None:
 def test_an_answer_that_is_the_beginning_of_another_is_read_in_the_shared_part() -> None:
     model = llama()
     longer = answers(1)[0]
-    conversations = (longer[:12], longer)
+    conversations = (longer, longer[:12])
     for found, whole in zip(together(model, [Row(conversations, 12)]), alone(model, conversations), strict=True):
         assert found == pytest.approx(whole, abs=1e-4)
 
