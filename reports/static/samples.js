@@ -1,16 +1,17 @@
 // The browser of samples: an index in memory, texts unpacked chunk by chunk, a list that draws only what is seen.
 
 const ENTRY = 72;
+const LIST_AGAIN = 100;  // milliseconds between two looks at what a search has found so far
 const FLAG = { ordersDisagree: 1, harmful: 2, brokenAnswer: 4 };
 const OUTCOME_WORDS = { better: ["Better", "good"], even: ["Even", ""], worse: ["Worse", "bad"], unscored: ["Unscored", "open"], "": ["", ""] };
 
 const partsOf = (holder) => holder.textContent.trim().split(" ");
 
 class SampleStore {
-  constructor(index) {
+  constructor(index, holders) {
     this.index = index;
     this.rows = index.columns.item.length;
-    this.holders = [...document.querySelectorAll("script[data-chunk]")];
+    this.holders = holders;
     this.parsed = new Map();
   }
 
@@ -80,8 +81,9 @@ class SampleStore {
 const searchTerms = (query) => [...folded(query).matchAll(/"([^"]+)"?|(\S+)/g)].map((match) => match[1] ?? match[2]).filter(Boolean);
 
 class SampleBrowser {
-  constructor(store) {
+  constructor(store, search) {
     this.store = store;
+    this.search = search;
     this.get = (id) => document.getElementById(`samples-${id}`);
     this.order = [];
     this.selected = -1;
@@ -90,8 +92,6 @@ class SampleBrowser {
     this.opened = new Set();
     this.hits = null;
     this.share = 1;
-    const failed = (words) => { this.get("preparing").textContent = `Search does not work here: ${words}.`; };
-    this.search = new TextSearch(store.holders, store.index.firsts, (share) => this.prepared(share), failed);
     this.fillFilters();
     this.listen();
   }
@@ -195,10 +195,10 @@ class SampleBrowser {
     this.hits = new Uint8Array(this.store.rows);
     this.share = 0;
     let listed = performance.now();
-    this.search.find(terms, (rows, share) => {
-      for (const row of rows) this.hits[row] = 1;
+    this.search.find(terms, (found, share) => {
+      for (const [chunk, rows] of found) for (const row of rows) this.hits[this.store.index.firsts[chunk] + row] = 1;
       this.share = share;
-      if (share < 1 && performance.now() - listed < 200) return;
+      if (share < 1 && performance.now() - listed < LIST_AGAIN) return;
       this.list();
       listed = performance.now();
     });
@@ -220,11 +220,6 @@ class SampleBrowser {
     const found = shown === all ? `${all.toLocaleString()} rows` : `${shown.toLocaleString()} of ${all.toLocaleString()} rows`;
     this.get("status-line").textContent = this.share < 1 ? `${found}, ${Math.floor(100 * this.share)} % of the texts searched so far` : found;
     this.get("nothing").hidden = shown > 0 || this.share < 1;
-  }
-
-  prepared(share) {
-    this.get("preparing").textContent = share < 1 ? `Preparing search: ${Math.floor(100 * share)} %` : "";
-    if (share === 1) document.documentElement.dataset.searchable = "yes";
   }
 
   hides(row) {
@@ -292,9 +287,9 @@ class SampleBrowser {
 const setUpSamples = async () => {
   const holder = document.getElementById("sample-index");
   if (!holder) return;
-  const browser = new SampleBrowser(new SampleStore(JSON.parse(await unpack(holder.textContent))));
+  const holders = [...document.querySelectorAll("script[data-chunk]")];
+  const search = new TextSearch(holders, document.getElementById("samples-preparing"));
+  const browser = new SampleBrowser(new SampleStore(JSON.parse(await unpack(holder.textContent)), holders), search);
   browser.refresh();
   if (!browser.followAddress() && browser.order.length) await browser.choose(browser.order[0], { quiet: true });
-  // After the first view, so that it is not delayed; a reader needs longer to find the field than the workers to unpack.
-  setTimeout(() => browser.search.start());
 };

@@ -1,34 +1,27 @@
-// Search over all texts, by workers: they unpack while the reader looks at the page, and answer with what they have so far.
+// Search over all texts, by workers: they unpack while the page draws its first view, and answer with what they have so far.
 
 const MOST_WORKERS = 4;
 
 class TextSearch {
-  // `told(share)` hears how much is unpacked; `failed(words)` why there is no search.
-  constructor(holders, firsts, told, failed) {
-    this.holders = holders;
-    this.firsts = firsts;
+  // `told` shows how much is unpacked, or why there is no search.
+  constructor(holders, told) {
     this.told = told;
-    this.failed = failed;
-    this.workers = null;
+    this.chunks = holders.length;
     this.number = 0;
     this.heard = () => {};
-  }
-
-  start() {
-    if (this.workers) return;
-    const code = new Blob([document.getElementById("search-worker").textContent], { type: "text/javascript" });
-    const address = URL.createObjectURL(code);
-    const count = Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency ?? 2, this.holders.length));
+    const count = Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency ?? 2, this.chunks));
     this.unpacked = new Array(count).fill(0);
     this.searched = new Array(count).fill(0);
+    this.workers = [];
+    const code = new Blob([document.getElementById("search-worker").textContent], { type: "text/javascript" });
+    const address = URL.createObjectURL(code);
     try {
-      this.workers = Array.from({ length: count }, (_, place) => this.worker(address, place));
+      for (let place = 0; place < count; place += 1) this.workers.push(this.worker(address, place));
     } catch (error) {
-      this.workers = [];
       this.failed(error.message);
       return;
     }
-    this.holders.forEach((holder, chunk) => this.workers[chunk % count].postMessage({ first: this.firsts[chunk], content: partsOf(holder)[0] }));
+    holders.forEach((holder, chunk) => this.workers[chunk % count].postMessage({ chunk, content: partsOf(holder)[0] }));
   }
 
   worker(address, place) {
@@ -38,26 +31,35 @@ class TextSearch {
     return worker;
   }
 
-  share(counts) { return counts.reduce((sum, count) => sum + count, 0) / this.holders.length; }
+  failed(words) { this.told.textContent = `Search does not work here: ${words}.`; }
+
+  share(counts) { return counts.reduce((sum, count) => sum + count, 0) / this.chunks; }
 
   listen(place, data) {
     if (data.problem) this.failed(data.problem);
     else if (data.unpacked) {
       this.unpacked[place] = data.unpacked;
-      this.told(this.share(this.unpacked));
+      this.prepared(this.share(this.unpacked));
     } else if (data.number === this.number) {
       this.searched[place] = data.searched;
-      this.heard(data.rows, this.share(this.searched));
+      this.heard(data.found, this.share(this.searched));
     }
   }
 
-  // `heard(rows, share)` hears rows with all the terms as they are found, and how much was looked through; at 1 that is all.
+  prepared(share) {
+    this.told.textContent = share < 1 ? `Preparing search: ${Math.floor(100 * share)} %` : "";
+    if (share === 1) document.documentElement.dataset.searchable = "yes";
+  }
+
+  // `heard(found, share)` hears chunks and which of their rows have all the terms as they are found, and how much was looked
+  // through; at 1 that is all.
   find(terms, heard) {
-    this.start();
     this.number += 1;
     this.heard = heard;
     this.searched.fill(0);
-    for (const worker of this.workers) worker.postMessage({ number: this.number, terms });
+    // A long term is in few chunks, and where one is not, the others need no look.
+    const longestFirst = [...terms].sort((a, b) => b.length - a.length);
+    for (const worker of this.workers) worker.postMessage({ number: this.number, terms: longestFirst });
   }
 
   forget() {

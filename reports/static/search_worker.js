@@ -18,27 +18,32 @@ const textsWith = ({ texts, ends }, term) => {
 };
 
 const rowsWith = (chunk, terms) => {
-  const found = terms.map((term) => textsWith(chunk, term));
+  const found = [];
+  for (const term of terms) {
+    const texts = textsWith(chunk, term);
+    if (!texts.includes(1)) return [];
+    found.push(texts);
+  }
   const rows = [];
   chunk.used.forEach((places, row) => {
-    if (found.every((texts) => places.some((place) => texts[place]))) rows.push(chunk.first + row);
+    if (found.every((texts) => places.some((place) => texts[place]))) rows.push(row);
   });
   return rows;
 };
 
 const answer = () => {
   if (!question) return;
-  const rows = [];
-  for (; searched < chunks.length; searched += 1) for (const row of rowsWith(chunks[searched], question.terms)) rows.push(row);
-  postMessage({ number: question.number, searched, rows });
+  const found = chunks.slice(searched).map((chunk) => [chunk.number, rowsWith(chunk, question.terms)]);
+  searched = chunks.length;
+  postMessage({ number: question.number, searched, found });
 };
 
 const unpackAll = async () => {
   busy = true;
   while (packed.length) {
-    const { first, content } = packed.shift();
+    const { chunk, content } = packed.shift();
     const { ends, used, texts } = readTexts(await unpack(content));
-    chunks.push({ first, ends, used, texts: folded(texts) });
+    chunks.push({ number: chunk, ends, used, texts: folded(texts) });
     postMessage({ unpacked: chunks.length });
     answer();
   }

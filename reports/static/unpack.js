@@ -1,9 +1,10 @@
 // Packed texts: base64 of deflated UTF-8. A chunk has two parts: its texts, after a line that says where each ends; and its rows.
 
+// Browsers before 2025 have no `fromBase64`, which is five times as quick.
+const bytesOf = (letters) => (Uint8Array.fromBase64 ? Uint8Array.fromBase64(letters) : Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0)));
+
 const unpack = async (packed) => {
-  const letters = atob(packed.trim());
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i += 1) bytes[i] = letters.charCodeAt(i);
+  const bytes = bytesOf(packed.trim());
   const inflate = new DecompressionStream("deflate");
   const writer = inflate.writable.getWriter();
   const written = Promise.all([writer.write(bytes), writer.close()]);
