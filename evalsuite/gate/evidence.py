@@ -78,8 +78,8 @@ class Contender:
 
     def scores(self, task: str, metric: str, slice_name: str | None) -> pd.DataFrame:
         """Rows of one metric, by sample id; `DataError` when an item is there twice."""
-        samples = self.run.samples
-        rows = samples[(samples["task"] == task) & (samples["metric"] == metric) & (samples["model"] == self.label)]
+        scores = self.run.scores
+        rows = scores[(scores["task"] == task) & (scores["metric"] == metric) & (scores["model"] == self.label)]
         if slice_name is not None:
             rows = rows[rows["slice"] == slice_name]
         repeated = rows["id"].duplicated()
