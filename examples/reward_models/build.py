@@ -2,8 +2,8 @@
 
     helpful, harmless                linear heads on frozen SmolLM2 features, each fitted on one split of HH
     mixed-s0, mixed-s1, mixed-s2     heads fitted on both, on different pairs: an ensemble
-    lora                             the first mixed head with an adapter below it (`--fine-tune`)
-    dpo                              a DPO policy; its reference is the base checkpoint (`--fine-tune`)
+    lora                             the helpful head with an adapter below it (`--fine-tune`)
+    dpo                              a policy tuned by DPO on helpful pairs; its reference is the base (`--fine-tune`)
 
 Heads sit on the first layers of the model only (`LAYERS`): features in the middle tell replies apart no worse than the last
 ones, which are about the next token, and such a model is smaller and faster.
@@ -43,9 +43,15 @@ from evalsuite.tasks.rewards.domains import DEFAULT_DOMAINS, Domain, domain_pair
 FOUND_BY = {"helpful": "hh_helpful", "harmless": "hh_harmless"}
 SEEDS = 3
 SHARE_PER_SEED = 0.8
+FINE_TUNED_ON = "helpful"
+"""One split only: helpful and harmless replies lie in nearly opposite directions, and few pairs teach only one of them."""
+
 FINE_TUNING_PAIRS = 160
-DPO_PAIRS = 50
+DPO_PAIRS = 80
 """Held-out pairs of each split that the DPO pair is measured on: both checkpoints read every reply whole."""
+
+END_OF_TURN = "<|im_end|>"
+"""What the policy was trained to end its replies with."""
 
 LAYERS = 22
 """Of 30. By likelihood in cross-validation on the fitting pairs, for both splits together; 18 to 30 are nearly as good."""
@@ -87,7 +93,7 @@ def main() -> None:
     )
     models = build_heads(fitting, checked, features, base, root)
     if arguments.fine_tune:
-        models |= fine_tune(fitting, base, models["mixed-s0"], root)
+        models |= fine_tune(fitting[FINE_TUNED_ON], base, models[FINE_TUNED_ON], root, arguments.dtype)
     config = write_config(models, elsewhere, root, arguments.per_domain, arguments.dtype)
     say(f"measure them: evalsuite run --config {config} --out runs/ood")
 
@@ -146,25 +152,25 @@ def accuracy_text(margins: np.ndarray, pairs: Sequence[PreferencePair]) -> str:
     return "Held-out accuracy: " + ", ".join(parts)
 
 
-def fine_tune(fitting: dict[str, list[PreferencePair]], base: Path, head: Path, root: Path) -> dict[str, Path]:
+def fine_tune(fitting: Sequence[PreferencePair], base: Path, head: Path, root: Path, dtype: str) -> dict[str, Path]:
     """The LoRA reward model, which joins the run, and the DPO policy, which has a run of its own."""
     from fine_tuned import dpo_policy, reward_model_by_lora
 
-    share = FINE_TUNING_PAIRS // len(fitting)
-    pairs = [pair for split in fitting.values() for pair in split[:share]]
+    pairs = fitting[:FINE_TUNING_PAIRS]
+    note = f"{len(pairs)} HH {FINE_TUNED_ON} test pairs, {dtype}"
     lora = checkpoint_folder(
         root / "lora",
-        f"adapter on {len(pairs)} pairs, above {(head / 'MADE_BY').read_text()}",
-        lambda folder: reward_model_by_lora(pairs, base, head, folder, say),
+        f"adapter fitted on {note}, above {(head / 'MADE_BY').read_text()}",
+        lambda folder: reward_model_by_lora(pairs, base, head, folder, dtype, say),
     )
     policy = checkpoint_folder(
-        root / "dpo", f"DPO on {len(pairs)} pairs", lambda folder: dpo_policy(pairs, base, folder, say)
+        root / "dpo", f"DPO on {note}", lambda folder: dpo_policy(pairs, base, folder, dtype, say)
     )
-    config = {
+    config = {  # in float32: a log-ratio is a small difference of large sums
         "reward_model": [f"dpo=vllm:{policy.resolve()}"],
         "baseline": f"base=vllm:{base.resolve()}",
         "tasks": ["reward_pairs"],
-        "set": {"reward_pairs.source": "dpo"},
+        "set": {"reward_pairs.source": "dpo", "reward_pairs.end_of_text": END_OF_TURN},
         "data": {f"hh_{name}_base": str((root / "held_out" / f"{name}.jsonl").resolve()) for name in SPLITS},
         "limit": 2 * DPO_PAIRS,
     }
@@ -207,13 +213,16 @@ def write_config(
     }
     domains |= {name: {"path": domain.path, "about_harm": domain.about_harm} for name, domain in elsewhere.items()}
     (root / "domains.yaml").write_text(yaml.safe_dump(domains, sort_keys=False))
+    trained_on = FOUND_BY | {"lora": FOUND_BY[FINE_TUNED_ON]}
     config = {
         "reward_model": [f"{label}=vllm:{folder.resolve()},dtype={dtype}" for label, folder in models.items()],
         "tasks": ["ood_reward"],
         "set": {
             "ood_reward.domains": str((root / "domains.yaml").resolve()),
             "ood_reward.in_distribution": "+".join(FOUND_BY.values()),
-            "ood_reward.trained_on": ";".join(f"{label}={domain}" for label, domain in FOUND_BY.items()),
+            "ood_reward.trained_on": ";".join(
+                f"{label}={domain}" for label, domain in trained_on.items() if label in models
+            ),
             "ood_reward.per_domain": str(per_domain),
         },
     }

@@ -1,19 +1,21 @@
 """Two fine-tuned checkpoints: a reward model with a LoRA adapter merged in, and a DPO policy to its reference.
 
 Both train small adapters on the last layers only, so that minutes on two cores are enough. Bradley-Terry loss: Bai et al.
-2022 (arXiv 2204.05862); DPO: Rafailov et al. 2023 (arXiv 2305.18290), equation 7.
+2022 (arXiv 2204.05862); DPO: Rafailov et al. 2023 (arXiv 2305.18290), equation 7. What the loss is read off (the reward
+head, the log-probabilities of the reply's tokens) is computed in float32, whatever the dtype of the layers.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import cross_entropy, logsigmoid
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -26,42 +28,59 @@ from evalsuite.tasks.preferences import PreferencePair
 LAYERS_TUNED = 8
 BATCH = 8
 BETA = 0.1
-LEARNING_RATE = 2e-4
+LORA_RATE = 2e-4
+DPO_RATE = 2e-3
 MAX_TOKENS = 256
+SAID_EVERY = 5
 
 Say = Callable[[str], None]
 
 
-def reward_model_by_lora(pairs: Sequence[PreferencePair], base: Path, head: Path, folder: Path, say: Say) -> None:
-    """Continue from the linear head of `head`, with an adapter below it; saved merged, as one checkpoint."""
+class Batch(NamedTuple):
+    """Both replies of some pairs in turn (chosen, rejected), padded on the right; all of shape (conversations, tokens).
+
+    `reply` marks the tokens of the reply, the end of its turn included.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    reply: torch.Tensor
+
+
+def reward_model_by_lora(
+    pairs: Sequence[PreferencePair], base: Path, head: Path, folder: Path, dtype: str, say: Say
+) -> None:
+    """Continue from the linear head of `head`, with an adapter below it; saved merged, as one checkpoint.
+
+    `dtype`: what the layers compute in.
+    """
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _with_adapter(
         AutoModelForSequenceClassification.from_pretrained(head, dtype=torch.float32), TaskType.SEQ_CLS
     )
-    optimizer = _optimizer(model)
-    for step, batch in enumerate(_batches(pairs), 1):
-        texts = [_turns(pair, reply) for pair in batch for reply in (pair.chosen, pair.rejected)]
-        rewards = model(**_encoded(tokenizer, texts)).logits[:, 0]
-        loss = -logsigmoid(rewards[0::2] - rewards[1::2]).mean()
-        _step(optimizer, loss)
-        say(f"LoRA reward model: batch {step} of {len(pairs) // BATCH}, loss {loss.item():.3f}")
+
+    def loss_of(batch: Batch) -> torch.Tensor:
+        last = batch.attention_mask.sum(dim=1) - 1
+        ends = _hidden_states(model, batch, dtype)[torch.arange(len(last)), last]
+        rewards = model.get_base_model().score(ends)[:, 0]
+        return -logsigmoid(rewards[0::2] - rewards[1::2]).mean()
+
+    _train(model, _batches(tokenizer, pairs), loss_of, LORA_RATE, "LoRA reward model", say)
     _save(model, tokenizer, folder)
 
 
-def dpo_policy(pairs: Sequence[PreferencePair], base: Path, folder: Path, say: Say) -> None:
-    """A policy tuned by DPO against `base`; saved merged, as one checkpoint."""
+def dpo_policy(pairs: Sequence[PreferencePair], base: Path, folder: Path, dtype: str, say: Say) -> None:
+    """A policy tuned by DPO against `base`; saved merged, as one checkpoint. `dtype`: what the layers compute in."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _with_adapter(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), TaskType.CAUSAL_LM)
-    optimizer = _optimizer(model)
-    for step, batch in enumerate(_batches(pairs), 1):
-        texts = [_turns(pair, reply) for pair in batch for reply in (pair.chosen, pair.rejected)]
-        prompts = [_turns(pair, None) for pair in batch for _ in range(2)]
+
+    def loss_of(batch: Batch) -> torch.Tensor:
         with torch.no_grad(), model.disable_adapter():
-            reference = _reply_log_probability(model, tokenizer, texts, prompts)
-        ratio = _reply_log_probability(model, tokenizer, texts, prompts) - reference
-        loss = -logsigmoid(BETA * (ratio[0::2] - ratio[1::2])).mean()
-        _step(optimizer, loss)
-        say(f"DPO policy: batch {step} of {len(pairs) // BATCH}, loss {loss.item():.3f}")
+            reference = _reply_log_probability(model, batch, dtype)
+        ratio = _reply_log_probability(model, batch, dtype) - reference
+        return -logsigmoid(BETA * (ratio[0::2] - ratio[1::2])).mean()
+
+    _train(model, _batches(tokenizer, pairs), loss_of, DPO_RATE, "DPO policy", say)
     _save(model, tokenizer, folder)
 
 
@@ -76,55 +95,77 @@ def _with_adapter(model: Any, task: TaskType) -> Any:
     return get_peft_model(model, config).train()
 
 
-def _optimizer(model: Any) -> torch.optim.Optimizer:
-    return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=LEARNING_RATE, weight_decay=0.0)
-
-
-def _step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-
-
-def _batches(pairs: Sequence[PreferencePair]) -> Iterator[list[PreferencePair]]:
-    order = list(pairs)
-    random.Random(0).shuffle(order)
-    for start in range(0, len(order) - BATCH + 1, BATCH):
-        yield order[start : start + BATCH]
-
-
-def _turns(pair: PreferencePair, reply: str | None) -> list[dict[str, str]]:
-    turns = [{"role": message.role, "content": message.content} for message in pair.prompt]
-    return turns if reply is None else [*turns, {"role": "assistant", "content": reply}]
-
-
-def _encoded(tokenizer: PreTrainedTokenizerBase, conversations: list[list[dict[str, str]]]) -> Any:
-    texts = tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=False)
-    tokens = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    cut = [row[-MAX_TOKENS:] for row in tokens]  # the reply is at the end
-    return tokenizer.pad({"input_ids": cut}, return_tensors="pt", padding_side="right")
-
-
-def _reply_log_probability(
+def _train(
     model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    conversations: list[list[dict[str, str]]],
-    prompts: list[list[dict[str, str]]],
-) -> torch.Tensor:
-    """Sum of the log-probabilities of the reply's tokens, end of turn included, shape (conversations,)."""
-    batch = _encoded(tokenizer, conversations)
-    rendered = tokenizer.apply_chat_template(prompts, tokenize=False, add_generation_prompt=True)
-    prompt_lengths = [len(row) for row in tokenizer(rendered, add_special_tokens=False)["input_ids"]]
-    whole = tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=False)
-    whole_lengths = [len(row) for row in tokenizer(whole, add_special_tokens=False)["input_ids"]]
-    logits = model(**batch).logits[:, :-1]
-    targets = batch["input_ids"][:, 1:]
-    chosen = torch.gather(logits.log_softmax(-1), 2, targets[..., None])[..., 0]
-    positions = torch.arange(1, batch["input_ids"].shape[1])[None]
-    cut = torch.tensor([max(0, full - MAX_TOKENS) for full in whole_lengths])
-    first = (torch.tensor(prompt_lengths) - cut).clamp(min=1)[:, None]
-    inside = (positions >= first) & batch["attention_mask"][:, 1:].bool()
-    return (chosen * inside).sum(dim=1)
+    batches: Sequence[Batch],
+    loss_of: Callable[[Batch], torch.Tensor],
+    rate: float,
+    what: str,
+    say: Say,
+) -> None:
+    """One step per batch."""
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.0)
+    losses: list[float] = []
+    for step, batch in enumerate(batches, 1):
+        loss = loss_of(batch)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+        if step % SAID_EVERY == 0 or step == len(batches):
+            mean = statistics.fmean(losses[-SAID_EVERY:])
+            say(f"{what}: batch {step} of {len(batches)}, mean loss of the last {SAID_EVERY} {mean:.3f}")
+
+
+def _hidden_states(model: Any, batch: Batch, dtype: str) -> torch.Tensor:
+    """Final hidden states in float32, shape (conversations, tokens, hidden size)."""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
+        states = model.get_base_model().model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+    hidden: torch.Tensor = states.last_hidden_state.float()
+    return hidden
+
+
+def _reply_log_probability(model: Any, batch: Batch, dtype: str) -> torch.Tensor:
+    """Sum of the log-probabilities of the reply's tokens, shape (conversations,)."""
+    hidden = _hidden_states(model, batch, dtype)
+    rows, positions = batch.reply.nonzero(as_tuple=True)
+    logits = model.get_base_model().lm_head(hidden[rows, positions - 1])
+    values = -cross_entropy(logits, batch.input_ids[rows, positions], reduction="none")
+    return torch.zeros(len(hidden)).index_add(0, rows, values)
+
+
+def _batches(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[PreferencePair]) -> list[Batch]:
+    """Pairs of similar length together, so that little is padded; the batches in random order."""
+    encoded = sorted((_encoded(tokenizer, pair) for pair in pairs), key=lambda both: max(len(ids) for ids, _ in both))
+    starts = list(range(0, len(encoded), BATCH))
+    random.Random(0).shuffle(starts)
+    return [_padded(tokenizer, [row for both in encoded[start : start + BATCH] for row in both]) for start in starts]
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, pair: PreferencePair) -> list[tuple[list[int], int]]:
+    """Token ids of both conversations and where the reply starts; the end is kept of what is too long."""
+    turns = [{"role": message.role, "content": message.content} for message in pair.prompt]
+    prompt = _token_ids(tokenizer, turns, ending=True)
+    both = []
+    for reply in (pair.chosen, pair.rejected):
+        whole = _token_ids(tokenizer, [*turns, {"role": "assistant", "content": reply}], ending=False)
+        cut = max(0, len(whole) - MAX_TOKENS)
+        both.append((whole[cut:], max(1, len(prompt) - cut)))
+    return both
+
+
+def _token_ids(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], *, ending: bool) -> list[int]:
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ending)
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _padded(tokenizer: PreTrainedTokenizerBase, rows: Sequence[tuple[list[int], int]]) -> Batch:
+    padded = tokenizer.pad({"input_ids": [ids for ids, _ in rows]}, return_tensors="pt", padding_side="right")
+    mask = padded["attention_mask"].bool()
+    starts = torch.tensor([start for _, start in rows])
+    reply = mask & (torch.arange(mask.shape[1])[None] >= starts[:, None])
+    return Batch(padded["input_ids"], padded["attention_mask"], reply)
 
 
 def _save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
