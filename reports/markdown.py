@@ -58,7 +58,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[st
 def _verdicts(releases: Sequence[release.Release]) -> list[str]:
     lines = [
         f"{_ICONS[answer.tone]} **{escaped(answer.state)}**: {escaped(answer.candidate)} against {escaped(answer.baseline)}. "
-        f"{escaped(' '.join((answer.summary, *answer.reasons)))}  "
+        f"{escaped(' '.join((answer.summary, '; '.join(answer.reasons))).strip())}  "
         for answer in releases
     ]
     if not lines:

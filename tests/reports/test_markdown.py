@@ -31,3 +31,13 @@ def test_hostile_labels_stay_text(tmp_path: Path) -> None:
     table = [line for line in text.splitlines() if "win rate" in line and line.startswith("|")]
     assert table
     assert all(line.count("|") == 8 or line.count("|") == 7 for line in table)
+
+
+def test_findings_that_forbid_a_verdict_stand_apart(run_path: Path) -> None:
+    verdict = {
+        "outcome": "invalid",
+        "candidate": "dpo-v2",
+        "baseline": "sft-v1",
+        "problems": ["data differ", "judge flips"],
+    }
+    assert "2 findings forbid a verdict: data differ; judge flips" in summary([run_path], verdict)
