@@ -21,7 +21,7 @@ from evalsuite.client.http_backend import HttpBackend
 from evalsuite.errors import CapabilityError, ServerGoneError, ServerStartError, ServingError
 from evalsuite.progress import SILENT
 from evalsuite.records import Completion, GenerationParams, Message
-from evalsuite.serving.parity import compare_rewards, reference_rewards, served_rewards
+from evalsuite.serving.parity import compare_rewards, reference_rewards, reference_spec, served_rewards
 from evalsuite.serving.parity_conversations import PARITY_REQUESTS
 from evalsuite.serving.serve import serve
 from evalsuite.serving.spec import parse_spec
@@ -190,7 +190,7 @@ def test_rewards_are_raw_logits_equal_to_transformers(reward_model: Path) -> Non
 
     async def run() -> None:
         spec = parse_spec(f"vllm:{reward_model}")
-        reference = await reference_rewards(spec, PARITY_REQUESTS, SILENT)
+        reference = await reference_rewards(reference_spec(spec), PARITY_REQUESTS, SILENT)
         async with serve(spec, frozenset({"reward"}), SILENT, None) as backend:
             served = await served_rewards(spec, backend, PARITY_REQUESTS)
             parity = compare_rewards(spec, served, reference)
