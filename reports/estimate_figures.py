@@ -77,13 +77,15 @@ def _matrix(task: str, metric: str, rows: Sequence[Estimate], models: Sequence[s
                   "high": scaled(row.high, row.scale), "n": row.n} for row in rows)  # fmt: skip
     slices = list(dict.fromkeys(str(row["slice"]) for row in data))
     percent, better = is_percent(rows[0].scale), rows[0].higher_is_better
-    values = [row["value"] for row in data if row["value"] is not None]
+    values = [scaled(row.value, row.scale) or 0.0 for row in rows if row.value is not None]
     domain = (0.0, 100.0) if percent else (min(values), max(values))
     unit = "per cent" if percent else rows[0].scale
     names: dict[str, Any] = {"value": "value", "rows": models, "columns": slices, "domain": domain, "title": unit}
     form = ".1f" if percent else ".3~g"
     words = (f"{row['model']}, {row['slice']}: {row['value']:.3g}" for row in data[:40])
     way = {True: " Darker is better.", False: " Paler is better.", None: ""}[better]
+    if domain[0] < 0 < domain[1]:
+        way = " Blue is above zero, orange below."
     return Figure(
         key=f"matrix-{slug(task)}-{slug(metric)}",
         title=f"{task}: {spoken(metric)} of every model in every slice",

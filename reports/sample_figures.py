@@ -126,7 +126,7 @@ def _distribution(found: Mapping[str, Any], arms: Arms) -> Figure:
     return Figure(
         key=f"distribution-{slug(found['task'])}-{slug(found['metric'])}",
         title=f"{found['task']}: distribution of the {spoken(found['metric'])}",
-        caption="One outline per arm." + (" The line is at zero." if signed else ""),
+        caption="One outline per model." + (" The line is at zero." if signed else ""),
         alternative="; ".join(words) + ".",
         spec=spec,
         rows=tuple(row for row in found["bins"] if row["model"] in models),

@@ -13,7 +13,7 @@ from evalsuite.reports.arms import Arms
 from evalsuite.reports.estimate_figures import MOST_POINTS, estimate_figures
 from evalsuite.reports.evidence import Evidence
 from evalsuite.reports.figures import Figure
-from evalsuite.reports.heat_map import DARK_INK, LIGHT_INK, STOPS, heat_map, ink_turns_at
+from evalsuite.reports.heat_map import BELOW, DARK_INK, LIGHT_INK, STOPS, heat_map, ink_turns_at
 from evalsuite.reports.svg import NARROW, WIDE, render
 from evalsuite.reports.vega_subset import check
 
@@ -33,10 +33,11 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_numbers_can_be_read_on_every_cell() -> None:
-    rows = [{"model": "m", "slice": str(n), "value": float(n)} for n in range(0, 101, 4)]
+@pytest.mark.parametrize("lowest", [0, -80])
+def test_numbers_can_be_read_on_every_cell(lowest: int) -> None:
+    rows = [{"model": "m", "slice": str(n), "value": float(n)} for n in range(lowest, 101, 4)]
     spec = heat_map(value="value", x="slice", y="model", columns=[row["slice"] for row in rows], rows=["m"],
-                    domain=(0.0, 100.0), title="per cent")  # fmt: skip
+                    domain=(float(lowest), 100.0), title="per cent")  # fmt: skip
     drawn = render(spec, rows, key="map", width=WIDE, alternative="x")
     cells = re.findall(r'<path [^>]*fill="(rgb\([^)]*\)|#\w{6})"', drawn)
     inks = re.findall(rf'fill="({DARK_INK}|{LIGHT_INK})"', drawn)
@@ -45,11 +46,21 @@ def test_numbers_can_be_read_on_every_cell() -> None:
     assert min(contrast(cell, ink) for cell, ink in zip(cells, inks, strict=True)) >= 4.5
 
 
-def test_the_ink_turns_where_both_are_equally_readable() -> None:
-    place = ink_turns_at()
-    left = int(place * (len(STOPS) - 1))
-    assert contrast(STOPS[left], DARK_INK) > contrast(STOPS[left], LIGHT_INK)
-    assert contrast(STOPS[left + 1], LIGHT_INK) > contrast(STOPS[left + 1], DARK_INK)
+@pytest.mark.parametrize("stops", [STOPS, BELOW])
+def test_the_ink_turns_where_both_are_equally_readable(stops: tuple[str, ...]) -> None:
+    place = ink_turns_at(stops)
+    left = int(place * (len(stops) - 1))
+    assert contrast(stops[left], DARK_INK) > contrast(stops[left], LIGHT_INK)
+    assert contrast(stops[left + 1], LIGHT_INK) > contrast(stops[left + 1], DARK_INK)
+
+
+def test_values_of_either_sign_have_a_hue_each_and_zero_is_palest() -> None:
+    spec = heat_map(value="v", x="x", y="y", columns=["a"], rows=["b"], domain=(-0.3, 0.8), title="correlation")
+    scale = spec["layer"][0]["encoding"]["color"]["scale"]
+    assert scale["domain"] == [-0.8, 0.8]
+    assert scale["range"][len(scale["range"]) // 2] == STOPS[0]
+    assert scale["range"][0] == BELOW[-1]
+    check(spec)
 
 
 def test_a_task_may_use_it() -> None:

@@ -61,3 +61,10 @@ def test_names_that_do_not_fit_beside_each_other_stand_upright_on_a_phone_only()
     assert full_spec(spec, long, NARROW)["encoding"]["x"]["axis"]["labelAngle"] == -90
     assert "axis" not in full_spec(spec, short, NARROW)["encoding"]["x"]
     assert "axis" not in full_spec(spec, long, WIDE)["encoding"]["x"]
+
+
+@pytest.mark.parametrize(("panels", "axes"), [(2, 2), (3, 3), (4, 2)])
+def test_an_axis_stands_below_panels_only(panels: int, axes: int) -> None:
+    spec = {"facet": {"field": "name", "type": "nominal"}, "columns": 2, "spec": {**BARS, "width": 90}}
+    rows = [{"name": f"panel {number}", "value": 1.0} for number in range(panels)]
+    assert render(spec, rows, key="k", width=WIDE, alternative="x").count(">value<") == axes
