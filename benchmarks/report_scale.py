@@ -49,7 +49,7 @@ field.value = arguments[0];
 field.dispatchEvent(new Event('input'));
 """
 
-WORDS = ("no such word", "kensun", "case 77", "the", "lo")
+WORDS = ("no such word", "case 7777", "case 77", "the", "lo")
 
 
 def main() -> None:

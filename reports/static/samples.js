@@ -1,17 +1,14 @@
 // The browser of samples: an index in memory, texts unpacked chunk by chunk, a list that draws only what is seen.
 
 const ENTRY = 72;
-const LIST_AGAIN = 100;  // milliseconds between two looks at what a search has found so far
+const LIST_AGAIN = 100;  // milliseconds until what a search found so far is listed
 const FLAG = { ordersDisagree: 1, harmful: 2, brokenAnswer: 4 };
 const OUTCOME_WORDS = { better: ["Better", "good"], even: ["Even", ""], worse: ["Worse", "bad"], unscored: ["Unscored", "open"], "": ["", ""] };
 
-const partsOf = (holder) => holder.textContent.trim().split(" ");
-
 class SampleStore {
-  constructor(index, holders) {
+  constructor(index) {
     this.index = index;
     this.rows = index.columns.item.length;
-    this.holders = holders;
     this.parsed = new Map();
   }
 
@@ -54,7 +51,8 @@ class SampleStore {
   }
 
   async unpacked(number) {
-    const [content, rows] = await Promise.all(partsOf(this.holders[number]).map(unpack));
+    await pageRead;
+    const [content, rows] = await Promise.all(partsOf(chunkHolders()[number]).map(unpack));
     const { ends, texts } = readTexts(content);
     return { rows: JSON.parse(rows), text: (place) => texts.slice(ends[place - 1] ?? 0, ends[place]) };
   }
@@ -92,6 +90,7 @@ class SampleBrowser {
     this.opened = new Set();
     this.hits = null;
     this.share = 1;
+    this.due = null;
     this.fillFilters();
     this.listen();
   }
@@ -194,17 +193,17 @@ class SampleBrowser {
   look(terms) {
     this.hits = new Uint8Array(this.store.rows);
     this.share = 0;
-    let listed = performance.now();
     this.search.find(terms, (found, share) => {
       for (const [chunk, rows] of found) for (const row of rows) this.hits[this.store.index.firsts[chunk] + row] = 1;
       this.share = share;
-      if (share < 1 && performance.now() - listed < LIST_AGAIN) return;
-      this.list();
-      listed = performance.now();
+      if (share === 1) this.list();
+      else this.due ??= setTimeout(() => this.list(), LIST_AGAIN);
     });
   }
 
   list() {
+    clearTimeout(this.due);
+    this.due = null;
     const passes = this.passes();
     const rows = [];
     for (let row = 0; row < this.store.rows; row += 1) if ((!this.hits || this.hits[row]) && passes(row)) rows.push(row);
@@ -287,9 +286,8 @@ class SampleBrowser {
 const setUpSamples = async () => {
   const holder = document.getElementById("sample-index");
   if (!holder) return;
-  const holders = [...document.querySelectorAll("script[data-chunk]")];
-  const search = new TextSearch(holders, document.getElementById("samples-preparing"));
-  const browser = new SampleBrowser(new SampleStore(JSON.parse(await unpack(holder.textContent)), holders), search);
+  const search = new TextSearch(document.getElementById("samples-preparing"));
+  const browser = new SampleBrowser(new SampleStore(JSON.parse(await unpack(holder.textContent))), search);
   browser.refresh();
   if (!browser.followAddress() && browser.order.length) await browser.choose(browser.order[0], { quiet: true });
 };

@@ -2,26 +2,44 @@
 
 const MOST_WORKERS = 4;
 
+const chunkHolders = () => document.querySelectorAll("script[data-chunk]");
+const partsOf = (holder) => holder.textContent.trim().split(" ");
+
+// The script stands before the chunks: they are the greater part of the file and take a while to read.
+const pageRead = new Promise((resolve) => { document.addEventListener("DOMContentLoaded", resolve); });
+
 class TextSearch {
   // `told` shows how much is unpacked, or why there is no search.
-  constructor(holders, told) {
+  constructor(told) {
     this.told = told;
-    this.chunks = holders.length;
+    this.broken = false;
+    const code = document.getElementById("search-worker");
+    this.chunks = Number(code.dataset.chunks);
+    this.sent = 0;
     this.number = 0;
     this.heard = () => {};
     const count = Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency ?? 2, this.chunks));
     this.unpacked = new Array(count).fill(0);
     this.searched = new Array(count).fill(0);
     this.workers = [];
-    const code = new Blob([document.getElementById("search-worker").textContent], { type: "text/javascript" });
-    const address = URL.createObjectURL(code);
+    const address = URL.createObjectURL(new Blob([code.textContent], { type: "text/javascript" }));
     try {
       for (let place = 0; place < count; place += 1) this.workers.push(this.worker(address, place));
     } catch (error) {
       this.failed(error.message);
       return;
     }
-    holders.forEach((holder, chunk) => this.workers[chunk % count].postMessage({ chunk, content: partsOf(holder)[0] }));
+    const reading = new MutationObserver(() => this.send(1));
+    reading.observe(document.body, { childList: true });
+    pageRead.then(() => { reading.disconnect(); this.send(0); });
+  }
+
+  // Hands chunks on to the workers; the last one may not be whole while the page is being read.
+  send(kept) {
+    const holders = chunkHolders();
+    for (; this.sent < holders.length - kept; this.sent += 1) {
+      this.workers[this.sent % this.workers.length].postMessage({ chunk: this.sent, content: partsOf(holders[this.sent])[0] });
+    }
   }
 
   worker(address, place) {
@@ -31,7 +49,7 @@ class TextSearch {
     return worker;
   }
 
-  failed(words) { this.told.textContent = `Search does not work here: ${words}.`; }
+  failed(words) { this.broken = true; this.told.textContent = `Search does not work here: ${words}.`; }
 
   share(counts) { return counts.reduce((sum, count) => sum + count, 0) / this.chunks; }
 
@@ -47,6 +65,7 @@ class TextSearch {
   }
 
   prepared(share) {
+    if (this.broken) return;
     this.told.textContent = share < 1 ? `Preparing search: ${Math.floor(100 * share)} %` : "";
     if (share === 1) document.documentElement.dataset.searchable = "yes";
   }
