@@ -154,18 +154,16 @@ def accuracy_text(margins: np.ndarray, pairs: Sequence[PreferencePair]) -> str:
 
 def fine_tune(fitting: Sequence[PreferencePair], base: Path, head: Path, root: Path, dtype: str) -> dict[str, Path]:
     """The LoRA reward model, which joins the run, and the DPO policy, which has a run of its own."""
-    from fine_tuned import dpo_policy, reward_model_by_lora
+    from fine_tuned import EPOCHS, LAYERS_TUNED, dpo_policy, reward_model_by_lora
 
     pairs = fitting[:FINE_TUNING_PAIRS]
-    note = f"{len(pairs)} HH {FINE_TUNED_ON} test pairs, {dtype}"
+    note = f"last {LAYERS_TUNED} layers, {EPOCHS} epochs of {len(pairs)} HH {FINE_TUNED_ON} test pairs, {dtype}"
     lora = checkpoint_folder(
         root / "lora",
-        f"adapter fitted on {note}, above {(head / 'MADE_BY').read_text()}",
+        f"adapter, {note}, on {(head / 'MADE_BY').read_text()}",
         lambda folder: reward_model_by_lora(pairs, base, head, folder, dtype, say),
     )
-    policy = checkpoint_folder(
-        root / "dpo", f"DPO on {note}", lambda folder: dpo_policy(pairs, base, folder, dtype, say)
-    )
+    policy = checkpoint_folder(root / "dpo", f"DPO, {note}", lambda folder: dpo_policy(pairs, base, folder, dtype, say))
     config = {  # in float32: a log-ratio is a small difference of large sums
         "reward_model": [f"dpo=vllm:{policy.resolve()}"],
         "baseline": f"base=vllm:{base.resolve()}",
