@@ -16,6 +16,9 @@ from evalsuite.reports.palette import SERIES
 MOST_LABELS = 16
 """With more metrics and slices than this, slices are drawn only of the metrics that a release is decided by."""
 
+MOST_BOARDS = 4
+"""Most metrics of one task that are drawn for many arms."""
+
 MOST_POINTS = 60
 """More estimates of one metric by slice than this are drawn as a heat map, without their intervals."""
 
@@ -115,9 +118,7 @@ def _task_intervals(task: TaskFacts, all_rows: Sequence[Estimate], arms: Arms, *
     if not rows:
         return []
     if len(models) > MOST_ARMS:
-        whole = [row for row in rows if row.slice is None]
-        first = [row for row in whole if row.metric == whole[0].metric]
-        return [_board(task.name, first)] if len(first) > 1 else []
+        return _boards(task.name, rows)
     of = ", ".join(models) if named else ""
     data = tuple(
         {
@@ -171,6 +172,13 @@ def _points(unit: str, shape: Mapping[str, Any] | None, ticks: int = 8) -> list[
     ]
 
 
+def _boards(task: str, rows: Sequence[Estimate]) -> list[Figure]:
+    """Metrics of more arms than colours can tell apart, a figure each."""
+    metrics = dict.fromkeys(row.metric for row in rows if row.slice is None and row.higher_is_better is not None)
+    boards = [[row for row in rows if row.metric == metric and row.slice is None] for metric in metrics]
+    return [_board(task, board) for board in boards if len(board) > 1][:MOST_BOARDS]
+
+
 def _board(task: str, rows: Sequence[Estimate]) -> Figure:
     """One metric of many arms, best first."""
     better = rows[0].higher_is_better is not False
@@ -181,9 +189,9 @@ def _board(task: str, rows: Sequence[Estimate]) -> Figure:
     spec = {
         "height": {"step": 22},
         "encoding": {"y": y, "color": {"value": SERIES[0]}},
-        "layer": _points(f"{spoken(rows[0].metric)}, per cent", None),
+        "layer": _points(f"{spoken(rows[0].metric)} {direction(rows[0].higher_is_better)}, per cent", None),
     }
-    return _interval_figure(task, data, spec)
+    return _interval_figure(task, data, spec, spoken(rows[0].metric))
 
 
 def _interval_figure(

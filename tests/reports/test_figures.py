@@ -13,6 +13,7 @@ from evalsuite.reports.arms import Arms
 from evalsuite.reports.evidence import Evidence
 from evalsuite.reports.figures import Figure
 from evalsuite.reports.forest import forests, reading
+from evalsuite.reports.formatting import is_percent
 from evalsuite.reports.gate_figures import trajectories
 from evalsuite.reports.html import report_figures
 from evalsuite.reports.notebook import charts
@@ -77,9 +78,16 @@ def test_a_difference_is_read_from_its_interval(
     assert reading(low, high, higher) == said
 
 
-def test_many_arms_become_one_ranked_board(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_arms_become_a_ranked_board_for_each_metric(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate_figures, "MOST_ARMS", 1)
     drawn = estimate_figures.estimate_figures(evidence, Arms.of(evidence))
+    boards = [figure for figure in drawn if figure.key.startswith("intervals-")]
+    shares = {
+        (row.task, row.metric)
+        for row in evidence.estimates
+        if row.slice is None and row.higher_is_better is not None and is_percent(row.scale) and row.value is not None
+    }
+    assert len(boards) == len({figure.key for figure in boards}) == len(shares) > len(evidence.tasks)
     board = next(figure for figure in drawn if "safety" in figure.key)
     values = [row["value"] for row in board.rows]
     assert values == sorted(values)
