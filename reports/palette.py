@@ -19,9 +19,10 @@ ON_BAR = "#fffffe"
 ON_TIE = "#1b2431"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b88600", "#56b4e9", "#7d5ba6", "#767f8a")
 
+# Vega-Lite fills the symbols of a legend of shapes with `black`, whatever the theme says.
 NAMES = {
     INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper", WIN: "win", TIE: "tie", LOSE: "lose", ON_BAR: "on-bar",
-    ON_TIE: "on-tie", **{colour: f"series-{index}" for index, colour in enumerate(SERIES, 1)},
+    ON_TIE: "on-tie", "black": "ink", **{colour: f"series-{index}" for index, colour in enumerate(SERIES, 1)},
 }  # fmt: skip
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")

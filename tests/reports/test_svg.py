@@ -26,6 +26,16 @@ def test_colours_get_names_so_that_the_page_can_darken_them() -> None:
     assert 'class="fill-win"' in draw()
 
 
+def test_a_legend_of_shapes_can_be_darkened_too() -> None:
+    encoding = {"x": {"field": "value", "type": "quantitative"}, "color": {"field": "name", "type": "nominal"},
+                "shape": {"field": "kind", "type": "nominal"}}  # fmt: skip
+    rows = [{"name": "a", "kind": kind, "value": 1.0} for kind in ("inside", "outside")]
+    drawing = render({"mark": "point", "encoding": encoding}, rows, key="one", width=400, alternative="two points")
+    painted = [part for part in ElementTree.fromstring(drawing).iter() if part.get("fill") == "black"]
+    assert painted
+    assert all("fill-ink" in part.get("class", "") for part in painted)
+
+
 def test_hostile_labels_are_text() -> None:
     drawing = draw('</text><script>alert(1)</script><a href="javascript:1">\u202eevil')
     root = ElementTree.fromstring(drawing)
