@@ -216,7 +216,7 @@ class SampleBrowser {
   count() {
     const all = this.store.rows;
     const shown = this.order.length;
-    const found = shown === all ? `${all.toLocaleString()} rows` : `${shown.toLocaleString()} of ${all.toLocaleString()} rows`;
+    const found = shown === all ? `${counted(all)} rows` : `${counted(shown)} of ${counted(all)} rows`;
     this.get("status-line").textContent = this.share < 1 ? `${found}, ${Math.floor(100 * this.share)} % of the texts searched so far` : found;
     this.get("nothing").hidden = shown > 0 || this.share < 1;
   }

@@ -8,6 +8,9 @@ const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u20
 const FOLD_AT = 6000;
 const FOLD_STEP = 50_000;
 
+// A count as the rest of the page writes it, whatever the reader's locale.
+const counted = (number) => number.toLocaleString("en").replaceAll(",", "\u202f");
+
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 const controlMark = (character) => {
@@ -48,7 +51,7 @@ const saidBlock = (text, { terms = [], cut = 0 } = {}) => {
   appendText(block, text.slice(0, shown), terms);
   if (shown < text.length) {
     const more = element("button", { class: "plain", type: "button" });
-    const label = () => { more.textContent = `Show ${Math.min(FOLD_STEP, text.length - shown).toLocaleString()} more of ${text.length.toLocaleString()} characters`; };
+    const label = () => { more.textContent = `Show ${counted(Math.min(FOLD_STEP, text.length - shown))} more of ${counted(text.length)} characters`; };
     label();
     more.addEventListener("click", () => {
       const next = Math.min(text.length, shown + FOLD_STEP);
@@ -59,7 +62,7 @@ const saidBlock = (text, { terms = [], cut = 0 } = {}) => {
     });
     whole.append(more);
   }
-  if (cut) whole.append(element("p", { class: "small muted", text: `${cut.toLocaleString()} more characters are not in this file, to keep it small; the whole text is in responses.parquet.` }));
+  if (cut) whole.append(element("p", { class: "small muted", text: `${counted(cut)} more characters are not in this file, to keep it small; the whole text is in responses.parquet.` }));
   return whole;
 };
 

@@ -126,7 +126,7 @@ def test_a_line_of_a_megabyte_opens_step_by_step_and_stays_in_its_column(page: A
     open_item(page, hostile_report, 9)
     said = "document.querySelector('#samples-detail .side.candidate .said')"
     assert page.js(f"return {said}.textContent.length") < 10_000
-    assert "1,048,576" in " ".join(page.texts("#samples-detail .side.candidate button.plain"))
+    assert "1\u202f048\u202f576" in " ".join(page.texts("#samples-detail .side.candidate button.plain"))
     page.click("#samples-detail .side.candidate button.plain")
     assert page.js(f"return {said}.textContent.length") > 50_000
     assert page.js("return document.documentElement.scrollWidth") <= 1280
