@@ -15,10 +15,8 @@ WRONG, RIGHT = "#c4573a", "#3a7ac4"
 
 
 def model_colour(models: Sequence[str], title: str = "reward model") -> dict[str, Any]:
-    """The colour channel of every figure of a task, so that a model has one colour in all of them."""
-    return {
-        "field": "model", "type": "nominal", "title": title, "scale": {"domain": list(models)}, "legend": {"columns": 2},
-    }  # fmt: skip
+    """The colour channel of every figure of a task; without a scale, so that a model has the colour it has in the whole report."""
+    return {"field": "model", "type": "nominal", "title": title, "sort": list(models), "legend": {"columns": 2}}
 
 
 def one_view_per_model(models: Sequence[str], view: Mapping[str, Any]) -> dict[str, Any]:
