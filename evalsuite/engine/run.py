@@ -102,9 +102,8 @@ async def execute(
     replay = Replay(store, plan.models, request.seed, drift.session)
     book = ScoreBook(plan)
     try:
-        loading = asyncio.create_task(
-            asyncio.to_thread(_load, _NEEDED_AT_THE_END)
-        )  # while the first answers are awaited
+        # What makes the numbers is loaded while the first answers are awaited.
+        loading = asyncio.create_task(asyncio.to_thread(_load, _NEEDED_AT_THE_END))
         monitor = make_monitor(plan, book, directory.Run(out, manifest)) if make_monitor else EVERYTHING
         if gather is not None:
             await gather(plan, replay, where)
